@@ -1,0 +1,209 @@
+"""`Books` and `Journal` over the one DynamoDB table."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from itertools import islice
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.connection import TableConnection
+from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
+from pynamodb.transactions import TransactWrite
+
+from remit.adapters.dynamodb import keys
+from remit.adapters.dynamodb.mapping import from_record, key_of, to_record
+from remit.adapters.dynamodb.records import (
+    AgendaIndex,
+    GuardRecord,
+    ListingIndex,
+    OpenIndex,
+    OpenItemRecord,
+    Record,
+)
+from remit.domain.accounts import Account
+from remit.domain.errors import ConflictError, InvalidError, TransientError
+from remit.domain.invoices import OpenItem
+from remit.domain.journal import Balance, JournalEntry
+from remit.usecases.guards import AlreadyExistsError, GuardTakenError
+from remit.usecases.ports import Changes, Loaded, Ref
+
+_BUSY = {
+    "InternalServerError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ThrottlingError",
+    "ThrottlingException",
+    "TransactionConflict",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
+_MAX_ITEMS_PER_TRANSACTION = 100
+
+
+def connection() -> TableConnection:
+    """The one connection that all record classes share. Made on the base class, so that the others inherit it."""
+    return Record._get_connection()
+
+
+class DynamoBooks:
+    """The ledger's store. See `usecases.ports.Books` for the promises."""
+
+    def load(self, *refs: Ref[Any], consistent: bool = True) -> Loaded:
+        connection()
+        by_key = {key_of(ref): ref for ref in refs}
+        with _translated():
+            records = list(Record.batch_get(list(by_key), consistent_read=consistent))
+        return Loaded({by_key[(record.pk, record.sk)]: from_record(record) for record in records})
+
+    def commit(self, changes: Changes) -> None:
+        connection()
+        if len(changes) > _MAX_ITEMS_PER_TRANSACTION:
+            raise InvalidError("too_much_at_once", f"One operation writes at most {_MAX_ITEMS_PER_TRANSACTION} items.")
+        written = [to_record(change) for change in changes]
+        if len(written) == 1:
+            self._put(written[0])
+        else:
+            self._transact(written)
+
+    def _put(self, record: Record) -> None:
+        try:
+            record.save(condition=_condition(record))
+        except PutError as error:
+            if error.cause_response_code == "ConditionalCheckFailedException":
+                raise _lost(record, None) from error
+            raise translate(error) from error
+
+    def _transact(self, written: Sequence[Record]) -> None:
+        try:
+            with TransactWrite(connection=connection().connection) as transaction:
+                for record in written:
+                    transaction.save(record, condition=_condition(record), return_values="ALL_OLD")
+        except TransactWriteError as error:
+            # Puts only, so the reasons stand in the order of the puts. The guard speaks before all others: if it
+            # is taken, whatever else failed is only a consequence of the first time.
+            failed = [
+                (record, reason)
+                for record, reason in zip(written, error.cancellation_reasons, strict=False)
+                if reason and reason.code == "ConditionalCheckFailed"
+            ]
+            for record, reason in sorted(failed, key=lambda pair: not isinstance(pair[0], GuardRecord)):
+                raise _lost(record, reason.raw_item if reason else None) from error
+            raise translate(error) from error
+
+
+class DynamoJournal:
+    """Reads over many items. See `usecases.ports.Journal`."""
+
+    def open_items(self, account_id: str, currency: str | None = None) -> Sequence[OpenItem]:
+        currencies = [currency] if currency else [balance.currency for balance in self.account_with_balances(account_id)[1]]
+        items: list[OpenItem] = []
+        with _translated():
+            for each in currencies:
+                items += [
+                    from_record(record)
+                    for record in Record.open_index.query(
+                        keys.open_partition(each, keys.shard(account_id)),
+                        OpenIndex.open_sk.startswith(keys.open_of_account(account_id)),
+                    )
+                    if isinstance(record, OpenItemRecord)
+                ]
+        return sorted(items, key=lambda item: (item.next_due or item.issued_on, item.number))
+
+    def entries(
+        self, account_id: str, currency: str, *, after: int = 0, newest_first: bool = False, limit: int | None = None
+    ) -> Iterator[JournalEntry]:
+        connection()
+        first = keys.entry(account_id, currency, after + 1)[1]
+        last = keys.entry(account_id, currency, 10**10 - 1)[1]
+        with _translated():
+            found = Record.query(
+                keys.account_partition(account_id),
+                Record.sk.between(first, last),
+                consistent_read=True,
+                scan_index_forward=not newest_first,
+                limit=limit,
+            )
+            for record in islice(found, limit):
+                yield from_record(record)
+
+    def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
+        connection()
+        first, last = keys.account(account_id)[1], keys.balance(account_id, "~")[1]
+        with _translated():
+            found = Record.query(keys.account_partition(account_id), Record.sk.between(first, last), consistent_read=True)
+            things = [from_record(record) for record in found]
+        account = next((thing for thing in things if isinstance(thing, Account)), None)
+        return account, [thing for thing in things if isinstance(thing, Balance)]
+
+    def accounts(self, cursor: str | None, limit: int) -> tuple[list[Account], str | None]:
+        connection()
+        partition = keys.account_listing("")[0]
+        after = ListingIndex.list_sk > cursor if cursor else None
+        with _translated():
+            found = list(Record.listing_index.query(partition, after, limit=limit))
+        return [from_record(record) for record in found], found[-1].list_sk if len(found) == limit else None
+
+    def invoice_numbers(self, series: str) -> Iterator[str]:
+        connection()
+        with _translated():
+            for record in Record.listing_index.query(keys.invoice_series(series)):
+                yield keys.number_of(record.list_sk)
+
+
+class DynamoAgenda:
+    """The agenda index. See `usecases.ports.Agenda`."""
+
+    def accounts_due(self, on_or_before: date, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
+        """`cursor` is the number of the shard to read next: a shard's due accounts come in one piece."""
+        connection()
+        due: list[str] = []
+        with _translated():
+            for shard in range(int(cursor or 0), keys.SHARDS):
+                found = Record.agenda_index.query(keys.dunning_agenda(shard), AgendaIndex.agenda_at <= on_or_before.isoformat())
+                due += dict.fromkeys(keys.account_id_of(record.pk) for record in found)
+                if len(due) >= limit and shard + 1 < keys.SHARDS:
+                    return due, str(shard + 1)
+        return due, None
+
+
+def _condition(record: Record) -> Any:
+    """A first version, and what is written once, must not exist; a later version must follow the one before."""
+    if record.version in (None, 1):
+        return Record.pk.does_not_exist()
+    return Record.version == record.version - 1
+
+
+def _lost(record: Record, raw: dict[str, Any] | None) -> Exception:
+    """Why the condition on `record` failed, as the use cases know it."""
+    if isinstance(record, GuardRecord):
+        stored = Record.from_raw_data(raw) if raw else Record.get(record.pk, record.sk, consistent_read=True)
+        return GuardTakenError(from_record(stored))
+    if record.version in (None, 1):
+        return AlreadyExistsError(str(record.sk).partition("#")[0], str(record.sk).partition("#")[2])
+    return ConflictError("changed_meanwhile", "Somebody else changed this at the same moment. Read it again.")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turns what the store raises while reading into the project's errors."""
+    try:
+        yield
+    except (PynamoDBException, ClientError, BotoCoreError) as error:
+        raise translate(error) from error
+
+
+def translate(error: Exception) -> Exception:
+    """A store's error as one of ours: busy or lost → `TransientError`, too large → `InvalidError`, else unchanged."""
+    codes = {getattr(error, "cause_response_code", None)}
+    codes |= {reason.code for reason in getattr(error, "cancellation_reasons", ()) if reason}
+    message = str(getattr(error, "cause_response_message", "") or error)
+    cause = getattr(error, "cause", error)
+    if codes & _BUSY or isinstance(cause, BotoCoreError):
+        return TransientError("store_busy", "The ledger could not take this now. Try again.")
+    if "Item size" in message or "too large" in message.lower():
+        return InvalidError("document_too_large", "The document exceeds what the ledger stores in one piece (400 KB).")
+    return error

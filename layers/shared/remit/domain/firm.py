@@ -1,0 +1,67 @@
+"""What the firm decides once for all its accounts: identity, taxes, terms, automations (data, not code)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from remit.domain.accounts import Address, TaxId
+from remit.domain.dunning import DunningPolicy
+from remit.domain.errors import InvalidError, RuleError
+from remit.domain.tax import TaxCode
+from remit.domain.terms import PaymentTerm
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """The firm's automations, all off until somebody turns them on (D1). `*_since` is when they last were."""
+
+    send_invoices: bool = False
+    send_receipts: bool = False
+    dunning: bool = False
+    send_invoices_since: datetime | None = None
+    send_receipts_since: datetime | None = None
+    dunning_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Firm:
+    """The firm's profile and rules. `invoice_prefix` starts the yearly number series: `INV` → `INV-2026-000001`."""
+
+    name: str
+    email: str
+    address: Address
+    time_zone: str
+    default_currency: str
+    tax_ids: tuple[TaxId, ...] = ()
+    invoice_prefix: str = "INV"
+    tax_codes: Mapping[str, TaxCode] = field(default_factory=dict)
+    terms: Mapping[str, PaymentTerm] = field(default_factory=dict)
+    dunning_policy: DunningPolicy = field(default_factory=DunningPolicy)
+    switches: Switches = field(default_factory=Switches)
+    version: int = 0
+
+    def tax_code(self, code: str) -> TaxCode:
+        try:
+            return self.tax_codes[code]
+        except KeyError:
+            raise InvalidError("unknown_tax_code", f"The firm has no tax code {code!r}.", known=sorted(self.tax_codes)) from None
+
+    def term(self, term_id: str) -> PaymentTerm:
+        try:
+            return self.terms[term_id]
+        except KeyError:
+            raise InvalidError(
+                "unknown_payment_term", f"The firm has no payment term {term_id!r}.", known=sorted(self.terms)
+            ) from None
+
+    def today(self, now: datetime) -> date:
+        """The firm's calendar date at instant `now`: what invoices and due dates mean by a day."""
+        return now.astimezone(ZoneInfo(self.time_zone)).date()
+
+
+def require_firm(firm: Firm | None) -> Firm:
+    """`RuleError` until the firm's profile has been set: nothing can be billed in nobody's name."""
+    if firm is None:
+        raise RuleError("firm_not_set_up", "Set the firm's profile first: PUT /firm.")
+    return firm

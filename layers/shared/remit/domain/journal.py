@@ -1,0 +1,212 @@
+"""The double-entry journal: postings, entries, the chain, balances and replay (L1–L8).
+
+A balance is never set; it moves only by posting an entry, and every entry carries the hash of the one
+before it. So the entries of an account and currency explain its balance to the cent, and a changed or
+missing one is found.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from remit.domain.actor import Actor
+from remit.domain.dunning import DunningState
+from remit.domain.errors import LedgerBrokenError
+
+GENESIS = "0" * 64
+"""`previous_hash` of the first entry of a chain."""
+
+
+class Side(StrEnum):
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
+class EntryKind(StrEnum):
+    """The operations that post, in the words of the events they become."""
+
+    INVOICE_ISSUED = "invoice_issued"
+    PAYMENT_RECEIVED = "payment_received"
+    PAYMENT_ALLOCATED = "payment_allocated"
+    CREDIT_ISSUED = "credit_issued"
+
+
+CUSTOMER_ACCOUNTS: dict[str, Side] = {
+    "receivable": Side.DEBIT,
+    "credit": Side.CREDIT,
+    "wallet": Side.CREDIT,
+    "held": Side.CREDIT,
+}
+"""The accounts of the chart kept per customer, with the side on which each one grows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One line of an entry: `amount_minor` (> 0) on a side of `account`, a name of the chart such as
+    `receivable` or `revenue:services`. `document_id` names the invoice, payment or credit it is about."""
+
+    account: str
+    side: Side
+    amount_minor: int
+    document_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDraft:
+    """An entry as a posting rule makes it: everything but its place in the chain.
+
+    `effective_on` is the business date (firm's zone); `documents` maps a role (`invoice`, `payment`,
+    `credit`, `gateway`) to ids. Raises `LedgerBrokenError` unless debits equal credits (L1).
+    """
+
+    kind: EntryKind
+    account_id: str
+    currency: str
+    effective_on: date
+    recorded_at: datetime
+    actor: Actor
+    postings: tuple[Posting, ...]
+    documents: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    order_id: str | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.postings or any(posting.amount_minor <= 0 for posting in self.postings):
+            raise LedgerBrokenError("bad_posting", f"{self.kind}: postings are there and above zero.")
+        debits = sum(p.amount_minor for p in self.postings if p.side is Side.DEBIT)
+        credits = sum(p.amount_minor for p in self.postings if p.side is Side.CREDIT)
+        if debits != credits:
+            raise LedgerBrokenError("unbalanced_entry", f"{self.kind}: debits {debits} and credits {credits} differ.")
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """A posted entry: number `sequence` (1, 2, 3…) of its account and currency, linked to the one before."""
+
+    draft: EntryDraft
+    sequence: int
+    previous_hash: str
+    hash: str
+
+    @property
+    def id(self) -> str:
+        """`<account>.<currency>.<sequence>`: readable, unique, and enough to find the entry."""
+        return f"{self.draft.account_id}.{self.draft.currency}.{self.sequence}"
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: the one text that a hash is taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def draft_facts(draft: EntryDraft) -> dict[str, Any]:
+    """The entry's immutable facts as plain data: what is stored, hashed, exported and sent as an event."""
+    return {
+        "kind": draft.kind.value,
+        "effective_on": draft.effective_on.isoformat(),
+        "recorded_at": draft.recorded_at.isoformat(),
+        "actor": [draft.actor.id, draft.actor.channel.value],
+        "postings": [[p.account, p.side.value[0], p.amount_minor, p.document_id] for p in draft.postings],
+        "documents": {role: list(ids) for role, ids in draft.documents.items()},
+        "order_id": draft.order_id,
+        "reason": draft.reason,
+    }
+
+
+def entry_hash(draft: EntryDraft, sequence: int, previous_hash: str) -> str:
+    """SHA-256 over the place in the chain and the facts, as lower-case hex."""
+    text = canonical([draft.account_id, draft.currency, sequence, previous_hash, draft_facts(draft)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What one account owes and holds in one currency, in minor units, after entry number `sequence`.
+
+    `sequence` is also the optimistic lock of the account and currency: two operations at once cannot both
+    write entry n + 1. `look_again_on` and `dunning` belong to the agenda: the date on which dunning next
+    looks at this account, and what it last said; they may change without an entry.
+    """
+
+    account_id: str
+    currency: str
+    receivable_minor: int = 0
+    credit_minor: int = 0
+    wallet_minor: int = 0
+    held_minor: int = 0
+    sequence: int = 0
+    last_hash: str = GENESIS
+    look_again_on: date | None = None
+    dunning: DunningState = field(default_factory=DunningState)
+    version: int = 0
+
+    @property
+    def balance_minor(self) -> int:
+        """What the customer owes on the whole: receivable − credit − wallet. Negative: available credit (A2)."""
+        return self.receivable_minor - self.credit_minor - self.wallet_minor
+
+    def post(self, draft: EntryDraft) -> tuple[JournalEntry, "Balance"]:
+        """Append `draft` to the chain and move the figures by its postings."""
+        if (draft.account_id, draft.currency) != (self.account_id, self.currency):
+            raise LedgerBrokenError("wrong_chain", f"{draft.kind} is for another account or currency.")
+        sequence = self.sequence + 1
+        entry = JournalEntry(draft, sequence, self.last_hash, entry_hash(draft, sequence, self.last_hash))
+        moved = {f"{account}_minor": getattr(self, f"{account}_minor") + change for account, change in effect(draft).items()}
+        if any(amount < 0 for amount in moved.values()):
+            raise LedgerBrokenError("negative_balance", f"{draft.kind} would leave a customer account below zero.", **moved)
+        return entry, replace(self, **moved, sequence=sequence, last_hash=entry.hash)
+
+
+def effect(draft: EntryDraft) -> dict[str, int]:
+    """How the entry moves the customer's own accounts, signed by the side on which each grows.
+
+    A card payment of 121.00 for an invoice: `{"receivable": -12100}`.
+    """
+    moves: dict[str, int] = {}
+    for posting in draft.postings:
+        grows_on = CUSTOMER_ACCOUNTS.get(posting.account)
+        if grows_on is not None:
+            sign = 1 if posting.side is grows_on else -1
+            moves[posting.account] = moves.get(posting.account, 0) + sign * posting.amount_minor
+    return moves
+
+
+def amounts_by_document(entries: Iterable[JournalEntry]) -> dict[tuple[str, str], int]:
+    """What is open on every document that these entries mention, from their postings alone (L6).
+
+    Keys are (customer account, document id): `("receivable", "inv_…")` is what an invoice still asks for,
+    `("credit", "pay_…")` what a payment left unapplied.
+    """
+    amounts: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        for posting in entry.draft.postings:
+            grows_on = CUSTOMER_ACCOUNTS.get(posting.account)
+            if grows_on is not None and posting.document_id:
+                key = (posting.account, posting.document_id)
+                sign = 1 if posting.side is grows_on else -1
+                amounts[key] = amounts.get(key, 0) + sign * posting.amount_minor
+    return amounts
+
+
+def replay(account_id: str, currency: str, entries: Sequence[JournalEntry]) -> tuple[Balance, list[str]]:
+    """Recompute the balance from its entries, in order, and say what is wrong with the chain.
+
+    Returns the balance after the last entry, and a sentence per broken link: a missing number, a hash that
+    does not follow from the facts, an entry that does not point to the one before it.
+    """
+    balance = Balance(account_id, currency)
+    faults: list[str] = []
+    for entry in entries:
+        if entry.sequence != balance.sequence + 1:
+            faults.append(f"entry {balance.sequence + 1} is missing before {entry.sequence}")
+        if entry.previous_hash != balance.last_hash:
+            faults.append(f"entry {entry.sequence} does not follow the entry before it")
+        if entry.hash != entry_hash(entry.draft, entry.sequence, entry.previous_hash):
+            faults.append(f"entry {entry.sequence} was changed after it was written")
+        moved = {f"{name}_minor": getattr(balance, f"{name}_minor") + by for name, by in effect(entry.draft).items()}
+        balance = replace(balance, **moved, sequence=entry.sequence, last_hash=entry.hash)
+    return balance, faults

@@ -1,0 +1,37 @@
+"""A message to a customer and what became of it (D11)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class MessageStatus(StrEnum):
+    """`SENDING` is written before the mail is handed over, `SENT` after."""
+
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One e-mail. `id` derives from the fact it tells of, so that the same fact is told once.
+
+    `model` is the plain data that the template was filled with: template, version and model together
+    reproduce what was sent.
+    """
+
+    id: str
+    account_id: str
+    template: str
+    template_version: str
+    to: str
+    subject: str
+    model: dict[str, Any]
+    status: MessageStatus
+    claimed_at: datetime
+    sent_at: datetime | None = None
+    provider_id: str | None = None
+    failure: str | None = None
+    version: int = 0

@@ -1,0 +1,115 @@
+"""Dun one account: decide, send at most one notice, and say when to look again (D5, D7)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from remit.domain.accounts import Account
+from remit.domain.dunning import Decision, DunningState, Notice, OverdueItem, decide
+from remit.domain.errors import ConflictError, NotFoundError, TransientError
+from remit.domain.firm import Firm
+from remit.domain.invoices import OpenItem
+from remit.domain.journal import Balance
+from remit.domain.messages import Message
+from remit.usecases.idempotency import ATTEMPTS, pause
+from remit.usecases.ports import Books, Clock, Journal, Letters, Mailer, balance_ref
+from remit.usecases.send_message import send_once
+
+
+@dataclass(frozen=True, slots=True)
+class DunningOutcome:
+    """What came of looking at one account. `why` is the decision's word, or `switched_off`."""
+
+    account_id: str
+    why: str
+    tier: int | None = None
+    message_id: str | None = None
+
+
+def dun_account(
+    account_id: str, firm: Firm, books: Books, journal: Journal, letters: Letters, mailer: Mailer, clock: Clock
+) -> DunningOutcome:
+    """Read what is owed now, decide, send, then move the account on in the agenda; safe to run again at any point.
+
+    The notice is sent before the agenda moves: a crash in between finds the message sent and only moves on.
+    `TransientError` while the index is behind the ledger, which is seen by its sum.
+    """
+    account, balances = journal.account_with_balances(account_id)
+    if account is None:
+        raise NotFoundError("account_not_found", "There is no such account.", id=account_id)
+    items = _open_items(account_id, balances, journal)
+    today = firm.today(clock.now())
+    decision = decide(
+        items,
+        {balance.currency: balance.credit_minor + balance.wallet_minor for balance in balances},
+        _last_said(balances),
+        firm.dunning_policy,
+        today,
+        _switched_on(firm, account),
+    )
+    wanted = firm.switches.dunning and account.dunning
+    message = None
+    if decision.notice and wanted:
+        message = _send(decision.notice, firm, account, books, letters, mailer, clock)
+    said = decision.notice if message else None
+    for balance in balances:
+        _move_on(balance, decision, said, today, books)
+    why = decision.why if wanted or decision.notice is None else "switched_off"
+    return DunningOutcome(account_id, why, said.tier.number if said else None, message.id if message else None)
+
+
+def _open_items(account_id: str, balances: Sequence[Balance], journal: Journal) -> list[OverdueItem]:
+    """Every open part, from the index, proved current by the ledger: Σ open = receivable (L6)."""
+    found: list[OverdueItem] = []
+    for balance in balances:
+        if balance.receivable_minor == 0:
+            continue
+        items: Sequence[OpenItem] = journal.open_items(account_id, balance.currency)
+        if sum(item.open_minor for item in items) != balance.receivable_minor:
+            raise TransientError("index_behind", "The index of open items has not caught up with the ledger.")
+        found += [
+            OverdueItem(item.invoice_id, item.number, item.currency, part)
+            for item in items
+            for part in item.parts
+            if part.open_minor
+        ]
+    return found
+
+
+def _last_said(balances: Sequence[Balance]) -> DunningState:
+    """One notice covers all currencies, so the last one said counts for all."""
+    return max((balance.dunning for balance in balances), key=lambda said: said.notified_on or date.min, default=DunningState())
+
+
+def _switched_on(firm: Firm, account: Account) -> date | None:
+    """The day on which dunning began to be wanted by both, if it is."""
+    since = [moment for moment in (firm.switches.dunning_since, account.dunning_since) if moment]
+    return firm.today(max(since)) if since else None
+
+
+def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: Letters, mailer: Mailer, clock: Clock) -> Message:
+    oldest = notice.items[0]
+    message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.part.due_date.isoformat()}_tier{notice.tier.number}"
+    return send_once(message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock)
+
+
+def _move_on(balance: Balance, decision: Decision, said: Notice | None, today: date, books: Books) -> None:
+    """Store when to look again, and what was said. A payment may post meanwhile: its balance stands, ours is put on top."""
+    for attempt in range(ATTEMPTS):
+        state = DunningState(said.tier.number, said.oldest_due, today) if said else balance.dunning
+        look_again = decision.look_again_on if balance.receivable_minor else None
+        if attempt and balance.look_again_on and look_again:
+            look_again = min(balance.look_again_on, look_again) if balance.look_again_on > today else look_again
+        moved = replace(balance, dunning=state, look_again_on=look_again)
+        if moved == balance:
+            return
+        try:
+            books.commit([moved])
+        except ConflictError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            pause(attempt)
+            ref = balance_ref(balance.account_id, balance.currency)
+            balance = books.load(ref).get(ref) or balance
+        else:
+            return

@@ -1,0 +1,27 @@
+"""Reading what must be there."""
+
+from remit.domain.accounts import Account
+from remit.domain.errors import NotFoundError
+from remit.domain.journal import Balance
+from remit.usecases.ports import Loaded, Ref, account_ref, balance_ref
+
+
+def need[T](loaded: Loaded, ref: Ref[T]) -> T:
+    """The thing, or `NotFoundError` with a code such as `invoice_not_found`.
+
+    Everything is looked up within its own account, so another account's invoice is simply not found.
+    """
+    found = loaded.get(ref)
+    if found is None:
+        name = {"OpenItem": "invoice"}.get(ref.type.__name__, ref.type.__name__.lower())
+        raise NotFoundError(f"{name}_not_found", f"There is no such {name}.", id=ref.id or ref.owner)
+    return found
+
+
+def need_account(loaded: Loaded, account_id: str) -> Account:
+    return need(loaded, account_ref(account_id))
+
+
+def balance_or_new(loaded: Loaded, account_id: str, currency: str) -> Balance:
+    """The balance, or the zero that an account's first entry in a currency starts from."""
+    return loaded.get(balance_ref(account_id, currency)) or Balance(account_id, currency)

@@ -1,0 +1,211 @@
+"""What the use cases need from the world, as small protocols; the adapters and the tests' fakes keep them.
+
+`Books` is the ledger's store. It has one way to read what decides (`load`: strongly consistent unless told
+otherwise, one request) and one way to write (`commit`: all or nothing). Everything else that reads
+proposes only.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from remit.domain.accounts import Account
+from remit.domain.credits import Credit
+from remit.domain.dunning import Notice
+from remit.domain.firm import Firm
+from remit.domain.invoices import Invoice, NumberSeries, OpenItem
+from remit.domain.journal import Balance, JournalEntry
+from remit.domain.messages import Message
+from remit.domain.orders import Order
+from remit.domain.payments import Payment
+from remit.usecases.guards import Guard
+
+
+@dataclass(frozen=True, slots=True)
+class Ref[T]:
+    """Points to one stored thing: its class, the account it belongs to (or "" for the firm's), and its id."""
+
+    type: type[T]
+    owner: str
+    id: str = ""
+
+
+def account_ref(account_id: str) -> Ref[Account]:
+    return Ref(Account, account_id)
+
+
+def balance_ref(account_id: str, currency: str) -> Ref[Balance]:
+    return Ref(Balance, account_id, currency)
+
+
+def order_ref(account_id: str, order_id: str) -> Ref[Order]:
+    return Ref(Order, account_id, order_id)
+
+
+def invoice_ref(account_id: str, invoice_id: str) -> Ref[Invoice]:
+    return Ref(Invoice, account_id, invoice_id)
+
+
+def open_item_ref(account_id: str, invoice_id: str) -> Ref[OpenItem]:
+    return Ref(OpenItem, account_id, invoice_id)
+
+
+def payment_ref(account_id: str, payment_id: str) -> Ref[Payment]:
+    return Ref(Payment, account_id, payment_id)
+
+
+def credit_ref(account_id: str, credit_id: str) -> Ref[Credit]:
+    return Ref(Credit, account_id, credit_id)
+
+
+def series_ref(name: str) -> Ref[NumberSeries]:
+    return Ref(NumberSeries, "", name)
+
+
+def message_ref(account_id: str, message_id: str) -> Ref[Message]:
+    return Ref(Message, account_id, message_id)
+
+
+def guard_ref(kind: str, value: str) -> Ref[Guard]:
+    return Ref(Guard, kind, value)
+
+
+def firm_ref() -> Ref[Firm]:
+    return Ref(Firm, "")
+
+
+class Loaded:
+    """What `Books.load` found, by reference."""
+
+    def __init__(self, found: Mapping[Ref[Any], Any]) -> None:
+        self._found = found
+
+    def get[T](self, ref: Ref[T]) -> T | None:
+        found: T | None = self._found.get(ref)
+        return found
+
+
+type Changes = list[Any]
+"""What one operation writes: domain objects. `version` is the one that was loaded, and must still be the store's;
+0, or having none (what is written once), means that it must not exist yet. The store counts versions, nobody else."""
+
+
+class Books(Protocol):
+    """The ledger's store."""
+
+    def load(self, *refs: Ref[Any], consistent: bool = True) -> Loaded:
+        """Read the things named, in one request. What does not exist is absent from the result."""
+        ...
+
+    def commit(self, changes: Changes) -> None:
+        """Write all of `changes` or nothing, in one transaction (one alone: as a plain conditional write, at half the price).
+
+        Raises `GuardTakenError` (with the guard) when a guard in it exists, `AlreadyExistsError` when another
+        thing to create does, `ConflictError` when a version moved on, `TransientError` when the store was busy
+        or its answer was lost. After a lost answer the changes may have been written.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """Reads over many entries and documents. They follow the writes with a moment's delay unless said otherwise."""
+
+    def open_items(self, account_id: str, currency: str | None = None) -> Sequence[OpenItem]:
+        """All open items of an account, oldest due first (from the index: propose, do not decide)."""
+        ...
+
+    def entries(
+        self, account_id: str, currency: str, *, after: int = 0, newest_first: bool = False, limit: int | None = None
+    ) -> Iterator[JournalEntry]:
+        """An account's entries in one currency in sequence, strongly consistent."""
+        ...
+
+    def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
+        """The account and its balances, one per currency it ever used: one strongly consistent read."""
+        ...
+
+    def accounts(self, cursor: str | None, limit: int) -> tuple[list[Account], str | None]:
+        """All accounts, oldest first, `limit` at a time, and where to go on."""
+        ...
+
+    def invoice_numbers(self, series: str) -> Iterator[str]:
+        """The numbers of all invoices of a series, in their order."""
+        ...
+
+
+class Agenda(Protocol):
+    """What is due by date: found by an index that holds nothing else."""
+
+    def accounts_due(self, on_or_before: date, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
+        """Accounts whose dunning date has come, at most about `limit`, and where to go on (None: that was all)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An e-mail ready to send, with what it was made of."""
+
+    template: str
+    template_version: str
+    subject: str
+    html: str
+    text: str
+    model: dict[str, Any]
+
+
+class Letters(Protocol):
+    """Writes the e-mails, in the account's language."""
+
+    def invoice(self, firm: Firm, account: Account, invoice: Invoice, item: OpenItem, now: datetime) -> Letter: ...
+
+    def receipt(self, firm: Firm, account: Account, payment: Payment, invoices: Sequence[OpenItem], now: datetime) -> Letter: ...
+
+    def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter: ...
+
+
+class Clock(Protocol):
+    """The one clock of the whole system (O3)."""
+
+    def now(self) -> datetime:
+        """The current instant, with time zone UTC."""
+        ...
+
+
+class Ids(Protocol):
+    """Makes ids that are unique and sort by time."""
+
+    def new(self, prefix: str) -> str:
+        """A new id such as `ord_01jdx…`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutPage:
+    """A payment page that the gateway hosts."""
+
+    url: str
+    id: str
+    expires_at: datetime
+
+
+class PaymentGateway(Protocol):
+    """A payment gateway with hosted checkout: card data never passes through Remit (G5)."""
+
+    name: str
+
+    def start_checkout(self, payment: Payment, description: str, email: str, return_url: str) -> CheckoutPage:
+        """Open (or find again, by `payment.id`) a hosted checkout of `payment.amount_minor`.
+
+        `return_url` is where the payer comes back to, paid or not. Raises `TransientError` when the outcome is
+        unknown (calling again with the same payment is safe), `RuleError` when the gateway refuses.
+        """
+        ...
+
+
+class Mailer(Protocol):
+    """Sends one rendered e-mail."""
+
+    def send(self, to: str, subject: str, html: str, text: str, message_id: str) -> str:
+        """Hand the message over and return the provider's id of it; `TransientError` when it may go later."""
+        ...

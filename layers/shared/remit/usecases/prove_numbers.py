@@ -1,0 +1,34 @@
+"""Prove that a number series has no gap (I3)."""
+
+from dataclasses import dataclass
+
+from remit.usecases.ports import Books, Journal, series_ref
+
+
+@dataclass(frozen=True, slots=True)
+class NumberProof:
+    """`count` numbers were found; `gaps` names what is wrong, empty when 1…`last` is complete and in order."""
+
+    series: str
+    last: int
+    count: int
+    gaps: tuple[str, ...]
+
+
+def prove_numbers(series: str, books: Books, journal: Journal) -> NumberProof:
+    """Walk the series in one query: each number follows the one before, and the last is the counter's."""
+    counter = books.load(series_ref(series)).get(series_ref(series))
+    last = counter.last if counter else 0
+    gaps: list[str] = []
+    count = 0
+    for number in journal.invoice_numbers(series):
+        count += 1
+        found = int(number.rpartition("-")[2])
+        if found > last:
+            break  # issued after the counter was read
+        if found != count:
+            gaps.append(f"{number} stands where {series}-{count:06d} should")
+            count = found
+    if count < last:
+        gaps.append(f"the counter is at {last}, the last invoice is {count}")
+    return NumberProof(series, last, count, tuple(gaps))

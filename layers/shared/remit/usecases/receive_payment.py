@@ -1,0 +1,109 @@
+"""Record a payment received by hand, and allocate it (P1, P2)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from remit.domain import posting_rules
+from remit.domain.errors import InvalidError
+from remit.domain.firm import Firm
+from remit.domain.invoices import OpenItem
+from remit.domain.journal import Balance, EntryDraft
+from remit.domain.money import Money
+from remit.domain.payments import Allocation, Payment, PaymentStatus, check_allocations, oldest_first
+from remit.domain.posting_rules import Circumstances
+from remit.domain.terms import Method
+from remit.usecases.idempotency import Answer, Request, once
+from remit.usecases.loading import balance_or_new, need, need_account
+from remit.usecases.ports import Books, Changes, Clock, Ids, Journal, Loaded, account_ref, balance_ref, open_item_ref
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPayment:
+    """What came in. `value_date` is the day the money counts; `allocations` None means oldest due first, an
+    empty sequence leaves all of it unapplied."""
+
+    account_id: str
+    amount: Money
+    method: Method
+    value_date: date
+    reference: str | None = None
+    allocations: Sequence[Allocation] | None = ()
+
+
+def receive_payment(
+    received: ReceivedPayment, request: Request[Payment], firm: Firm, books: Books, journal: Journal, clock: Clock, ids: Ids
+) -> Answer:
+    """Post the payment, settle the invoices chosen, and keep the rest as unapplied credit: one entry.
+
+    `NotFoundError` for an unknown account or invoice, `InvalidError` for amounts that make no sense or a
+    value date in the future, `RuleError` for more than is open or a method that an invoice's term refuses.
+    """
+    now = clock.now()
+    payment_id = ids.new("pay")
+    account_id, amount = received.account_id, received.amount
+    if amount.amount_minor <= 0:
+        raise InvalidError("amount_not_positive", "A payment is above zero.")
+    if received.value_date > firm.today(now):
+        raise InvalidError("value_date_in_future", "Money that has not come yet cannot be recorded as received.")
+
+    def decide(consistent: bool) -> tuple[Changes, Payment]:
+        allocations = received.allocations
+        if allocations is None:
+            allocations = oldest_first(journal.open_items(account_id, amount.currency), amount.amount_minor)
+        check_allocations(allocations, amount.amount_minor)
+        loaded = books.load(
+            account_ref(account_id),
+            balance_ref(account_id, amount.currency),
+            *(open_item_ref(account_id, allocation.invoice_id) for allocation in allocations),
+        )
+        need_account(loaded, account_id)
+        payment = Payment(
+            id=payment_id,
+            account_id=account_id,
+            currency=amount.currency,
+            amount_minor=amount.amount_minor,
+            method=received.method,
+            cash_account=str(received.method),
+            status=PaymentStatus.SUCCEEDED,
+            created_at=now,
+            value_date=received.value_date,
+            reference=received.reference,
+            unapplied_minor=amount.amount_minor,
+        )
+        why = Circumstances(received.value_date, now, request.actor)
+        draft = posting_rules.payment_received(payment, allocations, why)
+        balance = balance_or_new(loaded, account_id, amount.currency)
+        items = chosen_items(loaded, payment, allocations)
+        changes, payment = settle(items, balance, payment, allocations, draft)
+        return [payment, *changes], payment
+
+    return once(books, request, now, decide)
+
+
+def chosen_items(loaded: Loaded, payment: Payment, allocations: Sequence[Allocation]) -> dict[str, OpenItem]:
+    """The open items that a person chose to pay, by invoice id.
+
+    `NotFoundError` for an invoice of another account, `InvalidError` for one in another currency, `RuleError`
+    for one whose term refuses the payment's method (T3).
+    """
+    items: dict[str, OpenItem] = {}
+    for allocation in allocations:
+        item = need(loaded, open_item_ref(payment.account_id, allocation.invoice_id))
+        if item.currency != payment.currency:
+            raise InvalidError("currency_mismatch", f"Invoice {item.number} is in {item.currency}, not {payment.currency}.")
+        item.require_method(payment.method)
+        items[item.invoice_id] = item
+    return items
+
+
+def settle(
+    items: Mapping[str, OpenItem], balance: Balance, payment: Payment, allocations: Sequence[Allocation], draft: EntryDraft
+) -> tuple[Changes, Payment]:
+    """Post `draft` and carry its allocations out: the entry, the balance, every open item; and the drawn payment.
+
+    `RuleError` for more than is open on an invoice or left of the payment.
+    """
+    entry, balance = balance.post(draft)
+    settled = [items[allocation.invoice_id].settle(allocation.amount_minor, entry.sequence) for allocation in allocations]
+    return [entry, balance, *settled], payment.draw(allocations, entry.sequence)
