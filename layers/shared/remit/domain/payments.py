@@ -65,12 +65,13 @@ class Transaction:
 class GatewayReport:
     """What a gateway says about a payment: the domain's form of an event, whoever sent it.
 
+    `status` None: the event only adds ids or a transaction, and has no say in how the payment stands.
     `occurred_at` is the gateway's time of the event: reports may come in any order and more than once.
     """
 
     payment_id: str
     account_id: str
-    status: PaymentStatus
+    status: PaymentStatus | None
     amount_minor: int
     currency: str
     occurred_at: datetime
@@ -126,16 +127,19 @@ class Payment:
         The status kept is the greatest by (finality, time of the event, step, text): success is never undone
         by a late failure, and of two failures the later one speaks. Ids and transactions are sets.
         """
-        theirs = _rank(report.status, report.occurred_at, report.failure)
-        newer = self.reported_at is None or theirs > _rank(self.status, self.reported_at, self.failure)
+        status, reported_at, failure = self.status, self.reported_at, self.failure
+        if report.status is not None:
+            theirs = _rank(report.status, report.occurred_at, report.failure)
+            if reported_at is None or theirs > _rank(status, reported_at, failure):
+                status, reported_at, failure = report.status, report.occurred_at, report.failure
         transactions = {t.id: t for t in self.transactions}
         if report.transaction:
             transactions[report.transaction.id] = report.transaction
         return replace(
             self,
-            status=report.status if newer else self.status,
-            reported_at=report.occurred_at if newer else self.reported_at,
-            failure=report.failure if newer else self.failure,
+            status=status,
+            reported_at=reported_at,
+            failure=failure,
             gateway_ids=tuple(sorted({*self.gateway_ids, *report.gateway_ids})),
             transactions=tuple(sorted(transactions.values())),
         )

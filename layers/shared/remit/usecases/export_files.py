@@ -1,7 +1,7 @@
 """The files of an export: where they are kept, how they are written, and what a format must be able to do."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -138,8 +138,39 @@ class Renderer:
     def credit(self, credit: Credit, account_name: str) -> None:
         """Then its credits."""
 
-    def end(self, period: Period, movements: Mapping[LedgerAccount, Movement]) -> None:
+    def end(self, movements: Mapping[LedgerAccount, Movement]) -> None:
         """The period's movements and closing balances, sorted by key. Comes last."""
+
+
+class Several(Renderer):
+    """Shows the month to all of `renderers`."""
+
+    def __init__(self, renderers: Sequence[Renderer]) -> None:
+        self._renderers = renderers
+
+    def begin(self, period: Period, opening: Mapping[LedgerAccount, Movement]) -> None:
+        for renderer in self._renderers:
+            renderer.begin(period, opening)
+
+    def entry(self, entry: JournalEntry, account_name: str) -> None:
+        for renderer in self._renderers:
+            renderer.entry(entry, account_name)
+
+    def invoice(self, invoice: Invoice) -> None:
+        for renderer in self._renderers:
+            renderer.invoice(invoice)
+
+    def payment(self, payment: Payment, account_name: str) -> None:
+        for renderer in self._renderers:
+            renderer.payment(payment, account_name)
+
+    def credit(self, credit: Credit, account_name: str) -> None:
+        for renderer in self._renderers:
+            renderer.credit(credit, account_name)
+
+    def end(self, movements: Mapping[LedgerAccount, Movement]) -> None:
+        for renderer in self._renderers:
+            renderer.end(movements)
 
 
 type RendererFactory = Callable[[Folder], Renderer]

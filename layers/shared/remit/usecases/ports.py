@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from remit.domain.accounts import Account
 from remit.domain.credits import Credit
 from remit.domain.dunning import Notice
+from remit.domain.exports import Export
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries, OpenItem
 from remit.domain.journal import Balance, JournalEntry
@@ -67,6 +68,10 @@ def message_ref(account_id: str, message_id: str) -> Ref[Message]:
     return Ref(Message, account_id, message_id)
 
 
+def export_ref(export_id: str) -> Ref[Export]:
+    return Ref(Export, "", export_id)
+
+
 def guard_ref(kind: str, value: str) -> Ref[Guard]:
     return Ref(Guard, kind, value)
 
@@ -111,8 +116,8 @@ class Books(Protocol):
 class Journal(Protocol):
     """Reads over many entries and documents. They follow the writes with a moment's delay unless said otherwise."""
 
-    def open_items(self, account_id: str, currency: str | None = None) -> Sequence[OpenItem]:
-        """All open items of an account, oldest due first (from the index: propose, do not decide)."""
+    def open_items(self, account_id: str, currency: str | None = None, *, limit: int | None = None) -> Sequence[OpenItem]:
+        """Open items of an account, oldest due first (from the index: they propose, they do not decide)."""
         ...
 
     def entries(
@@ -127,6 +132,14 @@ class Journal(Protocol):
 
     def accounts(self, cursor: str | None, limit: int) -> tuple[list[Account], str | None]:
         """All accounts, oldest first, `limit` at a time, and where to go on."""
+        ...
+
+    def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
+        """An account's things of one class (open items, payments, credits, messages, changes), newest first."""
+        ...
+
+    def series(self) -> Sequence[str]:
+        """The names of all number series ever used."""
         ...
 
     def invoice_numbers(self, series: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from remit.domain import posting_rules
 from remit.domain.errors import InvalidError
@@ -16,6 +16,9 @@ from remit.domain.terms import Method
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import balance_or_new, need, need_account
 from remit.usecases.ports import Books, Changes, Clock, Ids, Journal, Loaded, account_ref, balance_ref, open_item_ref
+
+OLDEST_VALUE_DATE = timedelta(days=366)
+"""How far back a value date may lie: books older than a year are closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,13 @@ def receive_payment(
         raise InvalidError("amount_not_positive", "A payment is above zero.")
     if received.value_date > firm.today(now):
         raise InvalidError("value_date_in_future", "Money that has not come yet cannot be recorded as received.")
+
+    if received.value_date < firm.today(now - OLDEST_VALUE_DATE):
+        raise InvalidError(
+            "value_date_too_old",
+            "A payment is recorded within a year of its value date.",
+            oldest=firm.today(now - OLDEST_VALUE_DATE),
+        )
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
         allocations = received.allocations

@@ -1,5 +1,6 @@
 """Let the customer pay an invoice on the gateway's own page (P3 click-to-pay, P4, G5)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,7 +17,7 @@ def start_checkout(
     account_id: str,
     invoice_id: str,
     request: Request[Payment],
-    return_url: str,
+    return_url: Callable[[Payment], str],
     books: Books,
     gateway: PaymentGateway,
     clock: Clock,
@@ -27,6 +28,7 @@ def start_checkout(
     The attempt is stored before the gateway is called, and its id is the gateway's idempotency key: whatever
     crashes in between, asking again finds the same attempt and the same page. While an attempt for the same
     amount is under way, everybody who asks is sent to that one, so two open browser tabs cannot pay twice.
+    `return_url` must give the same address for the same attempt: the gateway compares repeated requests.
 
     `RuleError`: `invoice_settled`, `payment_under_way` (money is already on its way), `method_not_allowed`.
     `TransientError` when the gateway did not answer; the attempt stays and is found again.
@@ -74,7 +76,7 @@ def _attempt_under_way(books: Books, item: OpenItem, now: datetime) -> Payment |
 
 
 def _open_page(
-    account_id: str, invoice_id: str, payment_id: str, return_url: str, books: Books, gateway: PaymentGateway
+    account_id: str, invoice_id: str, payment_id: str, return_url: Callable[[Payment], str], books: Books, gateway: PaymentGateway
 ) -> Payment:
     """Ask the gateway for the page of this attempt, unless it was asked before, and remember it."""
     loaded = books.load(payment_ref(account_id, payment_id), invoice_ref(account_id, invoice_id))
@@ -82,7 +84,7 @@ def _open_page(
     if payment.checkout_url:
         return payment
     invoice: Invoice = need(loaded, invoice_ref(account_id, invoice_id))
-    page = gateway.start_checkout(payment, f"Invoice {invoice.number}", invoice.buyer.email, return_url)
+    page = gateway.start_checkout(payment, f"Invoice {invoice.number}", invoice.buyer.email, return_url(payment))
     opened = replace(
         payment,
         checkout_url=page.url,

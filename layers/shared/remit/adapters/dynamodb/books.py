@@ -55,7 +55,7 @@ class DynamoBooks:
     def load(self, *refs: Ref[Any], consistent: bool = True) -> Loaded:
         connection()
         by_key = {key_of(ref): ref for ref in refs}
-        with _translated():
+        with reading():
             records = list(Record.batch_get(list(by_key), consistent_read=consistent))
         return Loaded({by_key[(record.pk, record.sk)]: from_record(record) for record in records})
 
@@ -98,16 +98,17 @@ class DynamoBooks:
 class DynamoJournal:
     """Reads over many items. See `usecases.ports.Journal`."""
 
-    def open_items(self, account_id: str, currency: str | None = None) -> Sequence[OpenItem]:
+    def open_items(self, account_id: str, currency: str | None = None, *, limit: int | None = None) -> Sequence[OpenItem]:
         currencies = [currency] if currency else [balance.currency for balance in self.account_with_balances(account_id)[1]]
         items: list[OpenItem] = []
-        with _translated():
+        with reading():
             for each in currencies:
                 items += [
                     from_record(record)
                     for record in Record.open_index.query(
                         keys.open_partition(each, keys.shard(account_id)),
                         OpenIndex.open_sk.startswith(keys.open_of_account(account_id)),
+                        limit=limit,
                     )
                     if isinstance(record, OpenItemRecord)
                 ]
@@ -119,7 +120,7 @@ class DynamoJournal:
         connection()
         first = keys.entry(account_id, currency, after + 1)[1]
         last = keys.entry(account_id, currency, 10**10 - 1)[1]
-        with _translated():
+        with reading():
             found = Record.query(
                 keys.account_partition(account_id),
                 Record.sk.between(first, last),
@@ -133,7 +134,7 @@ class DynamoJournal:
     def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
         connection()
         first, last = keys.account(account_id)[1], keys.balance(account_id, "~")[1]
-        with _translated():
+        with reading():
             found = Record.query(keys.account_partition(account_id), Record.sk.between(first, last), consistent_read=True)
             things = [from_record(record) for record in found]
         account = next((thing for thing in things if isinstance(thing, Account)), None)
@@ -143,13 +144,37 @@ class DynamoJournal:
         connection()
         partition = keys.account_listing("")[0]
         after = ListingIndex.list_sk > cursor if cursor else None
-        with _translated():
+        with reading():
             found = list(Record.listing_index.query(partition, after, limit=limit))
         return [from_record(record) for record in found], found[-1].list_sk if len(found) == limit else None
 
+    def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
+        """`cursor` is the id of the last one shown: ids sort by time."""
+        connection()
+        prefix = keys.PREFIX[type.__name__]
+        below = f"{prefix}{cursor}" if cursor else f"{prefix}~"
+        with reading():
+            found = list(
+                Record.query(
+                    keys.account_partition(account_id),
+                    Record.sk.between(prefix, below),
+                    scan_index_forward=False,
+                    limit=limit + (1 if cursor else 0),
+                    consistent_read=True,
+                )
+            )
+        found = [record for record in found if record.sk != below][:limit]
+        more = found[-1].sk.removeprefix(prefix) if len(found) == limit else None
+        return [from_record(record) for record in found], more
+
+    def series(self) -> Sequence[str]:
+        connection()
+        with reading():
+            return [record.list_sk for record in Record.listing_index.query(keys.series_listing("")[0])]
+
     def invoice_numbers(self, series: str) -> Iterator[str]:
         connection()
-        with _translated():
+        with reading():
             for record in Record.listing_index.query(keys.invoice_series(series)):
                 yield keys.number_of(record.list_sk)
 
@@ -161,7 +186,7 @@ class DynamoAgenda:
         """`cursor` is the number of the shard to read next: a shard's due accounts come in one piece."""
         connection()
         due: list[str] = []
-        with _translated():
+        with reading():
             for shard in range(int(cursor or 0), keys.SHARDS):
                 found = Record.agenda_index.query(keys.dunning_agenda(shard), AgendaIndex.agenda_at <= on_or_before.isoformat())
                 due += dict.fromkeys(keys.account_id_of(record.pk) for record in found)
@@ -188,7 +213,7 @@ def _lost(record: Record, raw: dict[str, Any] | None) -> Exception:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def reading() -> Iterator[None]:
     """Turns what the store raises while reading into the project's errors."""
     try:
         yield

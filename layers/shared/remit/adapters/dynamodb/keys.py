@@ -34,6 +34,10 @@ OPEN_INDEX = "open"
 LISTING_INDEX = "listing"
 
 
+PREFIX = {"AccountChange": "H#", "OpenItem": "O#", "Payment": "P#", "Credit": "C#", "Message": "M#"}
+"""What the sort keys of an account's things of one class start with."""
+
+
 def shard(account_id: str) -> int:
     """The shard of an account: stable for ever, since it is part of stored keys."""
     return crc32(account_id.encode()) % SHARDS

@@ -1,0 +1,84 @@
+"""HTTP: start by hand what schedules start otherwise, and fetch what came of it."""
+
+import json
+import os
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import boto3
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+
+from remit.adapters.clock import deployed_clock
+from remit.adapters.dynamodb.books import DynamoBooks
+from remit.adapters.http.api import Api, IdempotencyKey, responses
+from remit.adapters.ids import UlidIds
+from remit.adapters.s3.export_store import S3ExportStore
+from remit.contract.common import Id
+from remit.contract.exports import DunningRunView, ExportView, NewExportBody
+from remit.usecases.idempotency import Answer, Request, once
+from remit.usecases.loading import need
+from remit.usecases.ports import Changes, export_ref
+from remit.usecases.request_export import request_export
+
+api = Api("Operations")
+books = DynamoBooks()
+state_machines = boto3.client("stepfunctions")
+
+
+@api.app.post(
+    "/exports",
+    summary="Export a month for the accountants",
+    tags=[api.tag],
+    status_code=202,
+    responses=responses(202, "The export, running"),
+)
+def create_export(body: Annotated[NewExportBody, Body()], idempotency_key: IdempotencyKey) -> Response[ExportView]:
+    clock = deployed_clock()
+    request = api.request(idempotency_key, ExportView.plain)
+    answer = request_export(body.period, request, books, clock, UlidIds(clock))
+    # The execution is named after the export: a repeat, after a crash between the two, starts it or finds it started.
+    work = {"export_id": answer.body["id"], "period": body.period}
+    _start(os.environ["EXPORT_STATE_MACHINE_ARN"], answer.body["id"], work)
+    return api.created(answer, HTTPStatus.ACCEPTED)
+
+
+@api.app.get(
+    "/exports/<export_id>", summary="Read an export", tags=[api.tag], responses=responses(200, "With addresses once done")
+)
+def read_export(export_id: Annotated[Id, Path()]) -> ExportView:
+    export = need(books.load(export_ref(export_id)), export_ref(export_id))
+    store = S3ExportStore(os.environ["BUCKET_NAME"])
+    urls = {name: store.presign(key) for name, key in (export.files or {}).items()}
+    return ExportView.model_validate(export).model_copy(update={"urls": urls})
+
+
+@api.app.post(
+    "/dunning-runs",
+    summary="Look for overdue accounts now",
+    description="What the schedule does every day. Safe at any time: nobody is told the same thing twice.",
+    tags=[api.tag],
+    status_code=202,
+    responses=responses(202, "The run"),
+)
+def create_dunning_run(idempotency_key: IdempotencyKey) -> Response[DunningRunView]:
+    def decide(consistent: bool) -> tuple[Changes, dict[str, str]]:
+        return [], {"id": run_id}
+
+    clock = deployed_clock()
+    run_id = UlidIds(clock).new("dun")
+    request: Request[dict[str, str]] = api.request(idempotency_key, lambda run: run)
+    answer: Answer = once(books, request, clock.now(), decide)
+    _start(os.environ["DUNNING_STATE_MACHINE_ARN"], answer.body["id"], {})
+    return api.created(answer, HTTPStatus.ACCEPTED)
+
+
+def _start(machine: str, name: str, work: dict[str, Any]) -> None:
+    try:
+        state_machines.start_execution(stateMachineArn=machine, name=name, input=json.dumps(work))
+    except state_machines.exceptions.ExecutionAlreadyExists:
+        api.logger.info("execution exists already", extra={"execution": name})
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return api.handle(event, context)

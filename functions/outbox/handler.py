@@ -1,0 +1,90 @@
+"""DynamoDB stream → event bus: what was written becomes known, with no second write that could be lost.
+
+Every journal entry becomes an event named after its operation, and a payment that turns to failed becomes
+`PaymentFailed`. Delivery is at least once; the `id` in the detail is the same each time. Events carry ids and
+amounts, no names and no free text.
+"""
+
+import json
+import os
+from itertools import batched
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from boto3.dynamodb.types import TypeDeserializer
+
+SOURCE = "remit"
+BATCH = 10  # the most that PutEvents takes at once
+
+logger = Logger()
+events = boto3.client("events")
+_plain = TypeDeserializer().deserialize
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Publish in order; on the first that the bus does not take, have the stream resume there."""
+    pending = [(record, entry) for record in event["Records"] if (entry := event_of(record))]
+    for batch in batched(pending, BATCH, strict=False):
+        answer = events.put_events(Entries=[entry for _, entry in batch])
+        if answer["FailedEntryCount"]:
+            failed = next(i for i, result in enumerate(answer["Entries"]) if result.get("ErrorCode"))
+            sequence = batch[failed][0]["dynamodb"]["SequenceNumber"]
+            logger.warning("bus refused an event", extra={"error_code": answer["Entries"][failed]["ErrorCode"]})
+            return {"batchItemFailures": [{"itemIdentifier": sequence}]}
+    return {"batchItemFailures": []}
+
+
+def event_of(record: dict[str, Any]) -> dict[str, Any] | None:
+    """The bus entry for a stream record, or None if nothing happened that others need to know."""
+    image = record["dynamodb"].get("NewImage")
+    if image is None:
+        return None
+    item = {name: _plain(image[name]) for name in ("PK", "type", "currency", "body", "sequence") if name in image}
+    account_id = item["PK"].removeprefix("A#")
+    if item["type"] == "entry" and record["eventName"] == "INSERT":
+        return _entry_event(account_id, item)
+    if item["type"] == "payment":
+        return _payment_event(account_id, item, record["dynamodb"].get("OldImage"))
+    return None
+
+
+def _entry_event(account_id: str, item: dict[str, Any]) -> dict[str, Any]:
+    facts = json.loads(item["body"])
+    sequence = int(item["sequence"])
+    detail = {
+        "id": f"{account_id}.{item['currency']}.{sequence}",
+        "account_id": account_id,
+        "currency": item["currency"],
+        "sequence": sequence,
+        "effective_on": facts["effective_on"],
+        "recorded_at": facts["recorded_at"],
+        "documents": facts["documents"],
+        "order_id": facts["order_id"],
+        "postings": facts["postings"],
+    }
+    return _entry("".join(word.capitalize() for word in facts["kind"].split("_")), detail)
+
+
+def _payment_event(account_id: str, item: dict[str, Any], old_image: dict[str, Any] | None) -> dict[str, Any] | None:
+    payment = json.loads(item["body"])
+    before = json.loads(_plain(old_image["body"]))["status"] if old_image else None
+    if payment["status"] != "failed" or before == "failed":
+        return None
+    detail = {
+        "id": f"{payment['id']}.failed",
+        "account_id": account_id,
+        "payment_id": payment["id"],
+        "currency": payment["currency"],
+        "amount_minor": payment["amount_minor"],
+    }
+    return _entry("PaymentFailed", detail)
+
+
+def _entry(detail_type: str, detail: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Source": SOURCE,
+        "DetailType": detail_type,
+        "Detail": json.dumps(detail),
+        "EventBusName": os.environ["BUS_NAME"],
+    }

@@ -1,0 +1,128 @@
+"""The edge of every HTTP function: validation, actors, idempotency keys, and errors as problem details.
+
+A handler makes one `Api`, declares its routes on `api.app`, and passes events to `api.handle`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoSuchRouteError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.params import Header
+
+from remit.adapters.http.problems import CONTENT_TYPE, internal_problem, problem, problem_of
+from remit.contract.common import Problem
+from remit.domain.actor import Actor, Channel
+from remit.domain.errors import ForbiddenError, RemitError
+from remit.domain.journal import canonical
+from remit.usecases.idempotency import Answer, Request
+
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="Names this request: sent again with the same body it answers as the first time.",
+    ),
+]
+
+PROBLEMS: dict[int, Any] = {
+    status: {
+        "description": description,
+        "content": {"application/problem+json": {"model": Problem}},
+    }
+    for status, description in {
+        400: "Malformed request",
+        403: "Forbidden",
+        404: "Not found",
+        409: "A rule of billing forbids it, or it changed meanwhile",
+        422: "Invalid values",
+        500: "Our fault",
+        503: "Try again later",
+    }.items()
+}
+"""What any operation may answer beside its success; for the OpenAPI description."""
+
+
+def responses(status: int, description: str) -> dict[int, Any]:
+    """The `responses` of an operation: its success and all problems."""
+    return {status: {"description": description}} | PROBLEMS
+
+
+class Api:
+    """A resolver with the project's error handling; `tag` groups its operations in the OpenAPI description."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.logger = Logger()
+        self.app = APIGatewayHttpResolver(enable_validation=True)
+        self.app.exception_handler(RemitError)(self._refuse)
+        self.app.exception_handler(RequestValidationError)(self._refuse_shape)
+        self.app.exception_handler(Exception)(self._fail)
+        self.app.not_found(self._no_route)
+
+    def handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Answer one API Gateway event (payload version 2.0)."""
+        self.logger.set_correlation_id(event.get("requestContext", {}).get("requestId"))
+        return self.app.resolve(event, context)
+
+    @property
+    def correlation_id(self) -> str:
+        return str(self.app.current_event.request_context.request_id)
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls, from the verified token: a user's subject or an app client's id."""
+        authorizer = self.app.current_event.raw_event.get("requestContext", {}).get("authorizer", {})
+        claims = authorizer.get("jwt", {}).get("claims", {})
+        subject = claims.get("sub") or claims.get("client_id")
+        if not subject:
+            raise ForbiddenError("no_identity", "The token names nobody.")
+        return Actor(subject, Channel.API)
+
+    def request[T](self, key: str, present: Callable[[T], Any]) -> Request[T]:
+        """This call as something to do once: the key, and a fingerprint of method, path and body."""
+        event = self.app.current_event
+        body = canonical(json.loads(event.body)) if event.body else ""
+        text = "\n".join((event.http_method, event.path, body))
+        return Request(self.actor, "idempotency", key, hashlib.sha256(text.encode()).hexdigest(), present)
+
+    def created(self, answer: Answer, status: HTTPStatus = HTTPStatus.CREATED) -> Response[Any]:
+        """The answer of a use case that did something once; a repeat is marked as such."""
+        headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
+        return Response(int(status), "application/json", answer.body, headers)
+
+    def _refuse(self, error: RemitError) -> Response[str]:
+        level = self.logger.error if error.family == "broken" else self.logger.info
+        level("refused", extra={"code": error.code, "family": error.family})
+        return _respond(problem_of(error, self.correlation_id))
+
+    def _refuse_shape(self, error: RequestValidationError) -> Response[str]:
+        """What is wrong and where; never what was sent, which may be somebody's data."""
+        faults = [
+            {"pointer": "/" + "/".join(str(step) for step in fault["loc"]), "fault": fault["msg"]} for fault in error.errors()
+        ]
+        malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
+        status = HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY
+        code = "malformed_json" if malformed else "invalid_request"
+        self.logger.info("refused", extra={"code": code, "family": "shape"})
+        detail = "The body is not JSON." if malformed else "Some values are missing, unknown or out of range."
+        return _respond(problem(status, code, "Invalid request", detail, self.correlation_id, {"errors": faults[:20]}))
+
+    def _fail(self, error: Exception) -> Response[str]:
+        self.logger.exception("unexpected failure", exc_info=error)
+        return _respond(internal_problem(self.correlation_id))
+
+    def _no_route(self, _error: NoSuchRouteError) -> Response[str]:
+        detail = "There is nothing at this address."
+        return _respond(problem(HTTPStatus.NOT_FOUND, "no_such_route", "Not found", detail, self.correlation_id))
+
+
+def _respond(members: dict[str, Any]) -> Response[str]:
+    headers = {"Retry-After": "2"} if members["status"] == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Response(members["status"], CONTENT_TYPE, json.dumps(members, default=str), headers)
