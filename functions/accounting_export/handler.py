@@ -27,8 +27,8 @@ from remit.usecases.export_files import ExportStore, WrittenFile
 from remit.usecases.export_period import ExportSource, Written
 from remit.usecases.ports import Books
 
-logger = Logger(service="accounting_export")
-metrics = Metrics(namespace="Remit", service="accounting_export")
+logger = Logger()
+metrics = Metrics()
 
 SCHEDULE = Actor("monthly-export", Channel.SCHEDULE)
 
@@ -45,7 +45,7 @@ def books() -> Books:
 def source() -> ExportSource:
     from remit.adapters.dynamodb.export_source import DynamoExportSource
 
-    return DynamoExportSource()
+    return DynamoExportSource(deployed_clock())
 
 
 @cache

@@ -9,7 +9,7 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoAgenda, DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import fresh_firm
 from remit.adapters.email.letters import JinjaLetters
-from remit.adapters.email.mailer import deployed_mailer
+from remit.adapters.email.ses import deployed_mailer
 from remit.adapters.links import payment_links
 from remit.usecases.dun_account import dun_account
 

@@ -11,11 +11,13 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
 from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks
+from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
 from remit.adapters.ids import UlidIds
 from remit.adapters.s3.export_store import S3ExportStore
 from remit.contract.common import Id
 from remit.contract.exports import DunningRunView, ExportView, NewExportBody
+from remit.usecases.export_period import download_links
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import need
 from remit.usecases.ports import Changes, export_ref
@@ -36,9 +38,9 @@ state_machines = boto3.client("stepfunctions")
 def create_export(body: Annotated[NewExportBody, Body()], idempotency_key: IdempotencyKey) -> Response[ExportView]:
     clock = deployed_clock()
     request = api.request(idempotency_key, ExportView.plain)
-    answer = request_export(body.period, request, books, clock, UlidIds(clock))
+    answer = request_export(body.period, request, current_firm(books), books, clock, UlidIds(clock))
     # The execution is named after the export: a repeat, after a crash between the two, starts it or finds it started.
-    work = {"export_id": answer.body["id"], "period": body.period}
+    work = {"export_id": answer.body["id"], "period": answer.body["period"]}
     _start(os.environ["EXPORT_STATE_MACHINE_ARN"], answer.body["id"], work)
     return api.created(answer, HTTPStatus.ACCEPTED)
 
@@ -48,8 +50,7 @@ def create_export(body: Annotated[NewExportBody, Body()], idempotency_key: Idemp
 )
 def read_export(export_id: Annotated[Id, Path()]) -> ExportView:
     export = need(books.load(export_ref(export_id)), export_ref(export_id))
-    store = S3ExportStore(os.environ["BUCKET_NAME"])
-    urls = {name: store.presign(key) for name, key in (export.files or {}).items()}
+    urls = download_links(export, S3ExportStore(os.environ["BUCKET_NAME"]))
     return ExportView.model_validate(export).model_copy(update={"urls": urls})
 
 

@@ -14,6 +14,8 @@ import boto3
 from aws_lambda_powertools import Logger
 from boto3.dynamodb.types import TypeDeserializer
 
+from remit.domain.errors import TransientError
+
 SOURCE = "remit"
 BATCH = 10  # the most that PutEvents takes at once
 
@@ -22,17 +24,16 @@ events = boto3.client("events")
 _plain = TypeDeserializer().deserialize
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Publish in order; on the first that the bus does not take, have the stream resume there."""
-    pending = [(record, entry) for record in event["Records"] if (entry := event_of(record))]
+def handler(event: dict[str, Any], context: Any) -> None:
+    """Publish in order. Raises what the bus does not take: the stream then delivers the batch again, in halves,
+    so that at last only a bad record is given up on, and what was published twice has the same `id`."""
+    pending = [entry for record in event["Records"] if (entry := event_of(record))]
     for batch in batched(pending, BATCH, strict=False):
-        answer = events.put_events(Entries=[entry for _, entry in batch])
+        answer = events.put_events(Entries=list(batch))
         if answer["FailedEntryCount"]:
-            failed = next(i for i, result in enumerate(answer["Entries"]) if result.get("ErrorCode"))
-            sequence = batch[failed][0]["dynamodb"]["SequenceNumber"]
-            logger.warning("bus refused an event", extra={"error_code": answer["Entries"][failed]["ErrorCode"]})
-            return {"batchItemFailures": [{"itemIdentifier": sequence}]}
-    return {"batchItemFailures": []}
+            codes = sorted({result["ErrorCode"] for result in answer["Entries"] if result.get("ErrorCode")})
+            raise TransientError("bus_refused", f"The event bus refused {answer['FailedEntryCount']} events: {codes}.")
+    logger.info("events published", extra={"count": len(pending)})
 
 
 def event_of(record: dict[str, Any]) -> dict[str, Any] | None:

@@ -18,8 +18,8 @@ class MessageStatus(StrEnum):
 class Message:
     """One e-mail. `id` derives from the fact it tells of, so that the same fact is told once.
 
-    `model` is the plain data that the template was filled with: template, version and model together
-    reproduce what was sent.
+    `model` is the plain data that the template was filled with, without its pay links: template, version and
+    model together reproduce what was sent.
     """
 
     id: str

@@ -183,6 +183,11 @@ class Tally:
             missing = sorted(document_id for _, document_id in self._expected)
             raise differ(f"{len(missing)} documents are missing", documents=missing[:10])
 
+    @property
+    def currencies(self) -> list[str]:
+        """All currencies that any entry read so far is in, sorted."""
+        return sorted({currency for _, currency in self._chains})
+
     def unexplained(self, open_minor: Mapping[tuple[str, str], int]) -> list[tuple[str, str]]:
         """The (account, currency) pairs whose entries have a gap, or do not sum to what is open now."""
         doubtful = [

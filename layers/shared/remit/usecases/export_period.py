@@ -62,8 +62,8 @@ class ExportSource(Protocol):
         """All entries of one account and currency in sequence, strongly consistent (`Journal.entries`)."""
         ...
 
-    def open_amounts(self) -> Iterator[tuple[str, str, int]]:
-        """(account_id, currency, open_minor) of every open item now, in any order."""
+    def open_amounts(self, currencies: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+        """(account_id, currency, open_minor) of every open item of these currencies now, in any order."""
         ...
 
     def invoices(self, month: str) -> Iterator[Invoice]:
@@ -187,7 +187,7 @@ def check_against_ledger(tally: Tally, source: ExportSource) -> None:
     to the period's end as the files do. `LedgerBrokenError` otherwise.
     """
     open_minor: dict[tuple[str, str], int] = {}
-    for account_id, currency, amount_minor in source.open_amounts():
+    for account_id, currency, amount_minor in source.open_amounts(tally.currencies):
         open_minor[(account_id, currency)] = open_minor.get((account_id, currency), 0) + amount_minor
     doubtful = tally.unexplained(open_minor)
     if len(doubtful) > MAX_ACCOUNTS_TO_RECHECK:

@@ -14,6 +14,8 @@ def one_line(text: str) -> str:
     >>> one_line("ACME\\n  Ltd.\\x00")
     'ACME Ltd.'
     """
+    if text.isprintable():  # nearly all are, and looking at each character is slow
+        return " ".join(text.split())
     visible = "".join(" " if unicodedata.category(char) in _BLANK else char for char in text)
     return " ".join(visible.split())
 

@@ -205,7 +205,8 @@ def _condition(record: Record) -> Any:
 def _lost(record: Record, raw: dict[str, Any] | None) -> Exception:
     """Why the condition on `record` failed, as the use cases know it."""
     if isinstance(record, GuardRecord):
-        stored = Record.from_raw_data(raw) if raw else Record.get(record.pk, record.sk, consistent_read=True)
+        found = (Record.from_raw_data(raw),) if raw else Record.batch_get([(record.pk, record.sk)], consistent_read=True)
+        stored = next(iter(found))
         return GuardTakenError(from_record(stored))
     if record.version in (None, 1):
         return AlreadyExistsError(str(record.sk).partition("#")[0], str(record.sk).partition("#")[2])

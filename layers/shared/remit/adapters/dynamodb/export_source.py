@@ -9,7 +9,7 @@ from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal, connection, reading
 from remit.adapters.dynamodb.firm import fresh_firm
 from remit.adapters.dynamodb.mapping import from_record
-from remit.adapters.dynamodb.records import ListingIndex, Record
+from remit.adapters.dynamodb.records import ListingIndex, OpenItemRecord, Record
 from remit.domain.accounts import AccountChange
 from remit.domain.credits import Credit
 from remit.domain.invoices import Invoice
@@ -50,7 +50,8 @@ class DynamoExportSource:
             for currency in currencies:
                 for shard in range(keys.SHARDS):
                     for record in Record.open_index.query(keys.open_partition(currency, shard)):
-                        yield keys.account_id_of(record.pk), currency, record.open_minor
+                        if isinstance(record, OpenItemRecord):
+                            yield keys.account_id_of(record.pk), currency, record.open_minor
 
     def invoices(self, month: str) -> Iterator[Invoice]:
         """Walks the part of each number series that lies in the month."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from remit.adapters.email import models
 from remit.adapters.email.rendering import render
@@ -42,4 +43,11 @@ class JinjaLetters:
 
 def _letter(template: str, model: models.Model, account: Account) -> Letter:
     rendered = render(template, model, account.language)
-    return Letter(template, rendered.template_version, rendered.subject, rendered.html, rendered.text, model)
+    return Letter(template, rendered.template_version, rendered.subject, rendered.html, rendered.text, _kept(model))
+
+
+def _kept(model: Any) -> Any:
+    """The model as it may be stored: without its pay links, which would open the pages to whoever reads messages."""
+    if isinstance(model, dict):
+        return {name: None if name == "pay_url" else _kept(value) for name, value in model.items()}
+    return [_kept(value) for value in model] if isinstance(model, list) else model

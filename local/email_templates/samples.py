@@ -1,0 +1,151 @@
+"""Sample firms, customers and documents, made by the domain's own rules: for previews and for tests."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from remit.adapters.email import models
+from remit.domain.accounts import Account, Address, TaxId
+from remit.domain.dunning import DunningPolicy, DunningState, Notice, OverdueItem, decide
+from remit.domain.firm import Firm
+from remit.domain.invoices import Invoice, NumberSeries, OpenItem, issue
+from remit.domain.orders import LineRequest, Order, price
+from remit.domain.payments import Allocation, Payment, PaymentStatus
+from remit.domain.tax import TaxCode, TaxKind
+from remit.domain.terms import DueRule, Method, Part, PaymentTerm
+
+NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+PAY_LINK = "https://pay.example.test/pay/acc_01jdxsample.inv_01jdxsample.69a5b3c8.q8W1nYxkP0m2TzR7uVb4Kg"
+NET_30 = PaymentTerm("net30", "Net 30", DueRule.NET_DAYS, 30)
+ON_RECEIPT = PaymentTerm("receipt", "Due on receipt", DueRule.ON_RECEIPT)
+BANK_ONLY = PaymentTerm("bank30", "Net 30, by bank", DueRule.NET_DAYS, 30, (Method.BANK_TRANSFER,))
+TAX_CODES = (
+    TaxCode("VAT21", TaxKind.STANDARD, Decimal(21)),
+    TaxCode("VAT9", TaxKind.STANDARD, Decimal(9)),
+    TaxCode("RC", TaxKind.REVERSE_CHARGE, reason="VAT is due by the recipient, article 196 of directive 2006/112/EC."),
+    TaxCode("ZERO", TaxKind.ZERO),
+)
+LINES = (
+    LineRequest("Managed PostgreSQL, February 2026", Decimal(1), 74_900, "VAT21"),
+    LineRequest("Support, hours", Decimal("2.5"), 9_500, "VAT21"),
+    LineRequest("Handbook “Running Ledgers”, printed", Decimal(3), 2_450, "VAT9"),
+)
+
+
+def firm(**changes: Any) -> Firm:
+    """A firm in Amsterdam that bills in euro."""
+    fields: dict[str, Any] = {
+        "name": "Northwind Cloud B.V.",
+        "email": "billing@northwind.example",
+        "address": Address("Keizersgracht 123", "Amsterdam", "NL", postal_code="1015 CJ"),
+        "time_zone": "Europe/Amsterdam",
+        "default_currency": "EUR",
+        "tax_ids": (TaxId("eu_vat", "NL123456782B01"),),
+        "tax_codes": {code.code: code for code in TAX_CODES},
+        "terms": {term.id: term for term in (NET_30, ON_RECEIPT, BANK_ONLY)},
+    }
+    return Firm(**fields | changes)
+
+
+def account(**changes: Any) -> Account:
+    """A customer."""
+    fields: dict[str, Any] = {
+        "id": "acc_01jdxsample",
+        "name": "Blue Harbour Trading GmbH",
+        "email": "ap@blueharbour.example",
+        "default_currency": "EUR",
+        "created_at": NOW,
+    }
+    return Account(**fields | changes)
+
+
+def invoice(
+    lines: Sequence[LineRequest] = LINES,
+    currency: str = "EUR",
+    *,
+    buyer: Account | None = None,
+    seller: Firm | None = None,
+    term: PaymentTerm = NET_30,
+    reference: str | None = "PO-7781",
+    prices_include_tax: bool = False,
+    last_number: int = 481,
+) -> tuple[Invoice, OpenItem]:
+    """An invoice issued on 31 January 2026, with its open item."""
+    seller, buyer = seller or firm(), buyer or account()
+    priced = price(lines, currency, seller, prices_include_tax=prices_include_tax)
+    order = Order("ord_01jdxsample", buyer.id, priced, term, NOW, reference)
+    issued, item, _ = issue(order, buyer, seller, NumberSeries("INV-2026", last_number), NOW)
+    return issued, item
+
+
+def payment(item: OpenItem, allocated_minor: int, amount_minor: int | None = None, **changes: Any) -> Payment:
+    """A payment received on 9 February 2026, part of which went to `item`'s invoice."""
+    amount = allocated_minor if amount_minor is None else amount_minor
+    fields: dict[str, Any] = {
+        "id": "pay_01jdxsample",
+        "account_id": item.account_id,
+        "currency": item.currency,
+        "amount_minor": amount,
+        "method": Method.CARD,
+        "cash_account": "stripe",
+        "status": PaymentStatus.SUCCEEDED,
+        "created_at": NOW,
+        "value_date": date(2026, 2, 9),
+        "unapplied_minor": amount - allocated_minor,
+        "allocations": (Allocation(item.invoice_id, allocated_minor),),
+    }
+    return Payment(**fields | changes)
+
+
+def overdue(number: int, currency: str, open_minor: int, due: date) -> OverdueItem:
+    """An open part of the invoice `INV-2026-<number>`."""
+    return OverdueItem(f"inv_{number}", f"INV-2026-{number:06d}", currency, Part(due, open_minor, open_minor))
+
+
+def notice(items: Sequence[OverdueItem], today: date, credit: dict[str, int] | None = None) -> Notice:
+    """The notice that the default policy sends `today`."""
+    found = decide(items, credit or {}, DunningState(), DunningPolicy(), today).notice
+    if found is None:
+        raise ValueError("these items give no notice on that day")
+    return found
+
+
+def pay_links(sent: Notice) -> dict[str, str]:
+    """A link for each invoice of a notice."""
+    base = "https://pay.example.test/pay/acc_01jdxsample"
+    return {item.invoice_id: f"{base}.{item.invoice_id}.69a5b3c8.sample" for item in sent.items}
+
+
+def emails() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Name of the sample → template and model, each template at least once."""
+    issued, item = invoice()
+    today = issued.issued_on
+    many = [LineRequest(f"Seat {number}, February 2026", Decimal(1), 1_250, "RC") for number in range(1, 14)]
+    long_invoice, long_item = invoice(many, term=ON_RECEIPT, reference=None)
+    partly = payment(item, 50_000, 65_000, method=Method.BANK_TRANSFER, reference="INV-2026-000482 / Blue Harbour")
+    samples = {
+        "invoice_issued": ("invoice_issued", models.invoice_issued(firm(), account(), issued, item, today, PAY_LINK)),
+        "invoice_issued_many_lines": (
+            "invoice_issued",
+            models.invoice_issued(firm(), account(), long_invoice, long_item.settle(5_000, 2), date(2026, 2, 3), PAY_LINK),
+        ),
+        "payment_received": (
+            "payment_received",
+            models.payment_received(firm(), account(), payment(item, item.total_minor), [item.settle(item.total_minor, 2)]),
+        ),
+        "payment_received_partly": (
+            "payment_received",
+            models.payment_received(firm(), account(), partly, [item.settle(50_000, 2)], {item.invoice_id: PAY_LINK}),
+        ),
+    }
+    one = [overdue(482, "EUR", 127_371, date(2026, 3, 2))]
+    several = [*one, overdue(497, "EUR", 60_500, date(2026, 3, 16)), overdue(501, "JPY", 48_000, date(2026, 3, 20))]
+    for days, items, credit in ((6, one, {}), (17, several, {"EUR": 15_000}), (36, several, {})):
+        today = date.fromordinal(date(2026, 3, 2).toordinal() + days)
+        sent = notice(items, today, credit)
+        samples[sent.tier.template] = (
+            sent.tier.template,
+            models.dunning_notice(firm(), account(), sent, today, pay_links(sent)),
+        )
+    return samples

@@ -1,0 +1,264 @@
+"""The pages that a customer sees: hosted Checkout and the issuer's authentication.
+
+Plain HTML without scripts, so that a browser, a screen reader and ``curl`` can all pay. There are no card fields: a
+test card is chosen by what it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from string import Template
+from urllib.parse import parse_qs, quote, urlencode
+
+from local.stripe_double import customer_actions
+from local.stripe_double.currencies import major_units
+from local.stripe_double.engine import Engine
+from local.stripe_double.errors import ApiError
+from local.stripe_double.sandbox import Sandbox
+from local.stripe_double.store import StripeObject
+from local.stripe_double.test_cards import CARDS
+
+type Form = dict[str, str]
+
+_OFFERED = (
+    "visa",
+    "chargeDeclined",
+    "chargeDeclinedInsufficientFunds",
+    "authenticationRequired",
+    "mastercard",
+    "chargeDeclinedExpiredCard",
+    "chargeDeclinedIncorrectCvc",
+    "refundFail",
+)
+
+_LAYOUT = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>$title</title>
+<style>
+body { font: 1rem/1.5 system-ui, sans-serif; color: #1a1f36; background: #fff; max-width: 32rem;
+  margin: 2rem auto; padding: 0 1rem }
+.note { background: #fff4d6; border-left: .25rem solid #8a5a00; padding: .5rem 1rem }
+.error { background: #fdeaea; border-left: .25rem solid #a8071a; padding: .5rem 1rem }
+.total { font-size: 1.75rem; font-weight: 600 }
+table { width: 100%; border-collapse: collapse }
+th, td { text-align: left; padding: .25rem 0 } td.amount, th.amount { text-align: right }
+label { display: block; margin-top: 1rem; font-weight: 600 }
+select, input { font: inherit; width: 100%; padding: .5rem; box-sizing: border-box }
+button { font: inherit; margin-top: 1.5rem; padding: .75rem 1.5rem; color: #fff; background: #3f3ad0;
+  border: 0; border-radius: .375rem; cursor: pointer }
+button.secondary { color: #1a1f36; background: #e3e8ee }
+:focus-visible { outline: .1875rem solid #3f3ad0; outline-offset: .125rem }
+</style>
+</head>
+<body>
+<main>
+<p class="note">Test page: no money moves, and no card details are asked for.</p>
+$content
+</main>
+</body>
+</html>
+""")
+
+_CHECKOUT = Template("""<h1>Pay $firm</h1>
+$error
+<p class="total">$total</p>
+<table>
+<caption>What you pay for</caption>
+<thead><tr><th scope="col">Item</th><th scope="col">Quantity</th><th scope="col" class="amount">Amount</th></tr></thead>
+<tbody>
+$items
+</tbody>
+</table>
+<form method="post">
+<label for="card">Test card</label>
+<select id="card" name="card" required>
+$cards
+</select>
+<label for="email">E-mail</label>
+<input id="email" name="email" type="email" autocomplete="email" value="$email" required>
+<label for="name">Name on card</label>
+<input id="name" name="name" autocomplete="cc-name">
+<button type="submit">Pay $total</button>
+</form>
+$cancel
+""")
+
+_AUTHENTICATE = Template("""<h1>Confirm your payment</h1>
+<p>Your bank asks whether it is you who pays <strong>$firm</strong>$amount.</p>
+<form method="post">
+<button type="submit" name="outcome" value="succeed">Yes, complete authentication</button>
+<button type="submit" name="outcome" value="fail" class="secondary">No, fail authentication</button>
+</form>
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An HTML answer, or a redirect when there is a ``Location``."""
+
+    status: int
+    html: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Pages:
+    """Serves the customer's pages on an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def serve(self, method: str, path: str, body: str) -> Page:
+        form = {name: values[-1] for name, values in parse_qs(body).items()}
+        for (step_method, prefix), step in _STEPS.items():
+            if method == step_method and path.startswith(prefix):
+                with self._engine.transaction() as sandbox:
+                    return step(sandbox, path.removeprefix(prefix), form)
+        return _message(404, "Page not found", "There is nothing at this address.")
+
+
+def _show_session(sandbox: Sandbox, session_id: str, _: Form, status: int = 200) -> Page:
+    session = sandbox.store.of_kind("checkout.session").get(session_id)
+    if session is None:
+        return _message(404, "Page not found", "There is no such payment.")
+    if session["status"] == "complete":
+        return _message(200, "Payment received", f"You have paid {sandbox.business_name}. Thank you.")
+    if session["status"] == "expired":
+        return _message(410, "This link has expired", f"Please ask {sandbox.business_name} for a new one.")
+    return Page(status, _checkout_page(sandbox, session))
+
+
+def _pay_session(sandbox: Sandbox, session_id: str, form: Form) -> Page:
+    session = sandbox.store.of_kind("checkout.session").get(session_id)
+    if session is None or session["status"] != "open":
+        return _show_session(sandbox, session_id, form)
+    try:
+        intent = customer_actions.pay_session(
+            sandbox,
+            session_id,
+            f"pm_card_{form.get('card', '')}",
+            email=form.get("email"),
+            name=form.get("name"),
+        )
+    except ApiError as error:
+        # Declines are shown from the intent; anything else is a form that this page did not make.
+        status = error.status if error.status == 402 else 400
+        return _show_session(sandbox, session_id, form, status)
+    if intent["status"] == "requires_action":
+        return _redirect(f"/authenticate/{intent['id']}")
+    return _redirect(success_url(session))
+
+
+def _show_authentication(sandbox: Sandbox, intent_id: str, _: Form) -> Page:
+    intent = _intent(sandbox, intent_id)
+    if intent is None or intent["status"] != "requires_action":
+        return _message(404, "Nothing to confirm", "Your bank does not ask for anything here.")
+    amount = f" <strong>{_money(intent)}</strong>" if "amount" in intent else ""
+    content = _AUTHENTICATE.substitute(firm=escape(sandbox.business_name), amount=amount)
+    return Page(200, _page("Confirm your payment", content))
+
+
+def _authenticate(sandbox: Sandbox, intent_id: str, form: Form) -> Page:
+    intent = _intent(sandbox, intent_id)
+    if intent is None or intent["status"] != "requires_action":
+        return _show_authentication(sandbox, intent_id, form)
+    action = intent["next_action"].get("redirect_to_url", {})
+    customer_actions.authenticate(sandbox, intent_id, succeeds=form.get("outcome") == "succeed")
+    paid = intent["status"] in ("succeeded", "requires_capture")
+    if session := customer_actions.session_of(sandbox, intent):
+        return _redirect(success_url(session) if paid else f"/c/pay/{session['id']}")
+    if return_url := action.get("return_url"):
+        return _redirect(_with_outcome(return_url, intent, paid))
+    return _message(200, "Thank you", "You can close this page.")
+
+
+_STEPS: Mapping[tuple[str, str], Callable[[Sandbox, str, Form], Page]] = {
+    ("GET", "/c/pay/"): _show_session,
+    ("POST", "/c/pay/"): _pay_session,
+    ("GET", "/authenticate/"): _show_authentication,
+    ("POST", "/authenticate/"): _authenticate,
+}
+
+
+def success_url(session: StripeObject) -> str:
+    """Where the customer goes after paying, with the session's id in place of its template variable.
+
+    Source: https://docs.stripe.com/payments/checkout/custom-success-page.
+    """
+    url: str = session["success_url"]
+    return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
+
+
+def _with_outcome(return_url: str, intent: StripeObject, paid: bool) -> str:
+    kind = intent["object"]
+    query = urlencode(
+        {
+            kind: intent["id"],
+            f"{kind}_client_secret": intent["client_secret"],
+            "redirect_status": "succeeded" if paid else "failed",
+        }
+    )
+    return f"{return_url}{'&' if '?' in return_url else '?'}{query}"
+
+
+def _intent(sandbox: Sandbox, intent_id: str) -> StripeObject | None:
+    for kind in ("payment_intent", "setup_intent"):
+        if intent := sandbox.store.of_kind(kind).get(intent_id):
+            return intent
+    return None
+
+
+def _checkout_page(sandbox: Sandbox, session: StripeObject) -> str:
+    items = sandbox.hidden(session["id"])["line_items"]
+    rows = "\n".join(
+        f"<tr><td>{escape(item['description'])}</td><td>{item['quantity']}</td>"
+        f'<td class="amount">{_amount(item["amount_total"], item["currency"])}</td></tr>'
+        for item in items
+    )
+    cards = "\n".join(f'<option value="{name}">{escape(CARDS[name].label)} (…{CARDS[name].last4})</option>' for name in _OFFERED)
+    cancel_url = session["cancel_url"]
+    content = _CHECKOUT.substitute(
+        firm=escape(sandbox.business_name),
+        error=_last_error(sandbox, session),
+        total=_amount(session["amount_total"], session["currency"]),
+        items=rows,
+        cards=cards,
+        email=escape(session["customer_email"] or ""),
+        cancel=f'<p><a href="{escape(cancel_url)}">Back to {escape(sandbox.business_name)}</a></p>' if cancel_url else "",
+    )
+    return _page(f"Pay {sandbox.business_name}", content)
+
+
+def _last_error(sandbox: Sandbox, session: StripeObject) -> str:
+    if session["payment_intent"] is None:
+        return ""
+    intent = sandbox.store.of_kind("payment_intent")[session["payment_intent"]]
+    error = intent["last_payment_error"]
+    if error is None:
+        return ""
+    return f'<p class="error" role="alert">{escape(error["message"])} Please try another card.</p>'
+
+
+def _money(item: StripeObject) -> str:
+    return _amount(item["amount"], item["currency"])
+
+
+def _amount(amount: int, currency: str) -> str:
+    return f"{major_units(amount, currency)} {currency.upper()}"
+
+
+def _message(status: int, title: str, text: str) -> Page:
+    return Page(status, _page(title, f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>"))
+
+
+def _page(title: str, content: str) -> str:
+    return _LAYOUT.substitute(title=escape(title), content=content)
+
+
+def _redirect(url: str) -> Page:
+    return Page(303, headers={"Location": quote(url, safe=":/?#[]@!$&'()*+,;=%~")})

@@ -1,0 +1,312 @@
+"""What the e-mails say (D2, D5, D7, D11, N3)."""
+
+import json
+import re
+from datetime import date
+from decimal import Decimal
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from jinja2 import UndefinedError
+
+from local.email_templates import samples
+from local.email_templates.compiler import sources, stale_templates
+from remit.adapters.email import models
+from remit.adapters.email.rendering import Rendered, render
+from remit.domain.dunning import DunningPolicy
+from remit.domain.errors import NotFoundError
+from remit.domain.orders import LineRequest
+from remit.domain.terms import Method
+
+EMAILS = samples.emails()
+HOSTILE = "<script>alert(1)</script> {{7*7}} {% raw %} \"quoted\" 'n\u202eame' שלום 🎉\r\nBcc: everyone@example.test"
+TODAY = date(2026, 2, 1)
+
+
+def invoice_email(**changes: Any) -> Rendered:
+    issued, item = samples.invoice(**changes)
+    model = models.invoice_issued(samples.firm(), samples.account(), issued, item, TODAY, samples.PAY_LINK)
+    return render("invoice_issued", model)
+
+
+def shown(html: str) -> str:
+    """The text of an HTML part as a reader sees it, without styles, comments and extra spaces."""
+    body = re.sub(r"<!--.*?-->|<style.*?</style>", " ", html, flags=re.DOTALL)
+    inline = re.sub(r"</?(a|bdi|span|strong)\b[^>]*>", "", body)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", inline)).split())
+
+
+def assert_both_say(rendered: Rendered, *facts: str) -> None:
+    text = " ".join(rendered.text.split())
+    for fact in facts:
+        assert fact in shown(rendered.html)
+        assert fact in text
+
+
+class Structure(HTMLParser):
+    """Collects tags with their attributes, for checks of structure."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+def test_the_compiled_templates_are_what_their_sources_give() -> None:
+    assert not stale_templates(), "run python -m local.email_templates"
+
+
+def test_every_template_of_the_default_dunning_policy_exists() -> None:
+    assert {tier.template for tier in DunningPolicy().tiers} <= {source.stem for source in sources()}
+
+
+@pytest.mark.parametrize("name", EMAILS)
+def test_every_email_says_who_sends_it_to_whom_and_why(name: str) -> None:
+    rendered = render(*EMAILS[name])
+    assert_both_say(
+        rendered,
+        "Hello Blue Harbour Trading GmbH",
+        "because it concerns their billing account",
+        "Sent by Northwind Cloud B.V.",
+        "Keizersgracht 123",
+        "1015 CJ Amsterdam",
+        "VAT NL123456782B01",
+        "billing@northwind.example",
+    )
+
+
+@pytest.mark.parametrize("name", EMAILS)
+def test_every_email_is_accessible_and_asks_nobody_for_anything(name: str) -> None:
+    """Checked in a browser by hand with axe-core; this holds what that relies on."""
+    rendered = render(*EMAILS[name])
+    page = Structure(rendered.html)
+    assert page.all("html")[0]["lang"] == "en"
+    assert len(page.all("title")) == 1
+    assert len(page.all("h1")) == 1
+    assert not page.all("img") + page.all("script") + page.all("link")
+    assert "url(" not in rendered.html
+    assert "@import" not in rendered.html
+    layout = [table for table in page.all("table") if table.get("role") == "presentation"]
+    data = [table for table in page.all("table") if table.get("role") != "presentation"]
+    assert layout
+    assert data
+    assert all(cell.get("scope") for cell in page.all("th"))
+    assert "prefers-color-scheme: dark" in rendered.html
+
+
+@pytest.mark.parametrize("name", EMAILS)
+def test_models_are_plain_json_and_reproduce_the_email(name: str) -> None:
+    """Template, version and model together say what was sent (D11)."""
+    template, model = EMAILS[name]
+    kept = json.loads(json.dumps(model))
+    assert kept == model
+    assert render(template, kept) == render(template, model)
+
+
+def test_an_invoice_email_says_what_is_due_when_and_how_to_pay() -> None:
+    rendered = invoice_email()
+    assert rendered.subject == "Invoice INV-2026-000482 from Northwind Cloud B.V.: EUR 1,273.79 due on 2 March 2026"
+    assert_both_say(
+        rendered,
+        "INV-2026-000482",
+        "invoice of 31 January 2026",
+        "your reference PO-7781",
+        "EUR 1,273.79",
+        "2 March 2026",
+        "Managed PostgreSQL, February 2026",
+        "2.5 × EUR 95.00",
+        "EUR 237.50",
+        "Total before tax",
+        "VAT21: 21% of EUR 986.50",
+        "EUR 207.17",
+        "VAT9: 9% of EUR 73.50",
+        "Give INV-2026-000482 as the reference",
+    )
+    assert samples.PAY_LINK in rendered.text
+    assert samples.PAY_LINK in [link.get("href") for link in Structure(rendered.html).all("a")]
+    assert not re.search(r"127379|1273\.79", rendered.text + shown(rendered.html))
+
+
+@pytest.mark.parametrize(("currency", "due"), [("JPY", "JPY 1,234,567"), ("KWD", "KWD 1,234.567"), ("EUR", "EUR 12,345.67")])
+def test_amounts_are_written_with_the_digits_of_the_currency(currency: str, due: str) -> None:
+    rendered = invoice_email(lines=[LineRequest("Freight", Decimal(1), 1_234_567, "ZERO")], currency=currency)
+    assert due in rendered.subject
+    assert_both_say(rendered, due, "ZERO: zero rate")
+
+
+def test_a_long_invoice_shows_ten_lines_and_counts_the_rest() -> None:
+    lines = [LineRequest(f"Seat no. {number}.", Decimal(1), 1_000, "VAT21") for number in range(1, 24)]
+    rendered = invoice_email(lines=lines)
+    assert_both_say(rendered, "Seat no. 10.", "and 13 more lines")
+    assert "Seat no. 11." not in rendered.html + rendered.text
+    assert "more line" not in invoice_email(lines=lines[:10]).text
+    assert "and 1 more line\n" in invoice_email(lines=lines[:11]).text
+
+
+def test_an_exemption_gives_its_reason() -> None:
+    rendered = invoice_email(lines=[LineRequest("Consulting", Decimal(1), 100_000, "RC")])
+    assert_both_say(rendered, "RC: reverse charge", "EUR 0.00", "article 196 of directive 2006/112/EC")
+
+
+def test_what_was_paid_is_subtracted_and_a_settled_invoice_asks_for_nothing() -> None:
+    issued, item = samples.invoice()
+    part_paid = models.invoice_issued(samples.firm(), samples.account(), issued, item.settle(27_379, 2), TODAY, samples.PAY_LINK)
+    assert_both_say(render("invoice_issued", part_paid), "Paid or credited so far", "EUR 273.79", "EUR 1,000.00")
+
+    paid = models.invoice_issued(
+        samples.firm(), samples.account(), issued, item.settle(item.open_minor, 2), TODAY, samples.PAY_LINK
+    )
+    settled = render("invoice_issued", paid)
+    assert settled.subject == "Invoice INV-2026-000482 from Northwind Cloud B.V."
+    assert_both_say(settled, "Nothing is due")
+    assert samples.PAY_LINK not in settled.html + settled.text
+
+
+def test_the_pay_button_needs_a_term_that_allows_cards() -> None:
+    rendered = invoice_email(term=samples.BANK_ONLY)
+    assert samples.PAY_LINK not in rendered.html + rendered.text
+    assert_both_say(rendered, "Paying by bank transfer?")
+
+
+def test_an_invoice_sent_late_says_so() -> None:
+    issued, item = samples.invoice(term=samples.ON_RECEIPT)
+    late = models.invoice_issued(samples.firm(), samples.account(), issued, item, date(2026, 2, 3), samples.PAY_LINK)
+    assert_both_say(render("invoice_issued", late), "was due on 31 January 2026, 3 days ago")
+
+
+def test_a_receipt_says_what_arrived_where_it_went_and_what_is_left() -> None:
+    _, item = samples.invoice()
+    payment = samples.payment(item, 50_000, 65_000, method=Method.BANK_TRANSFER, reference="BH/4711")
+    model = models.payment_received(
+        samples.firm(), samples.account(), payment, [item.settle(50_000, 2)], {item.invoice_id: samples.PAY_LINK}
+    )
+    rendered = render("payment_received", model)
+    assert rendered.subject == "Receipt: EUR 650.00 received, thank you (Northwind Cloud B.V.)"
+    assert_both_say(
+        rendered,
+        "by bank transfer with the reference BH/4711",
+        "EUR 650.00",
+        "9 February 2026",
+        "INV-2026-000482",
+        "EUR 500.00",
+        "EUR 773.79 remains to be paid",
+        "Credit on your account",
+        "EUR 150.00",
+        "pay_01jdxsample",
+    )
+    assert samples.PAY_LINK in rendered.text
+    assert samples.PAY_LINK in rendered.html
+
+
+def test_a_receipt_of_a_full_payment_asks_for_nothing_more() -> None:
+    rendered = render(*EMAILS["payment_received"])
+    assert_both_say(rendered, "payment by card", "paid in full")
+    assert "remains" not in rendered.text
+    assert "Credit on your account" not in rendered.text
+
+
+def overdue_items() -> list[Any]:
+    return [
+        samples.overdue(482, "EUR", 127_371, date(2026, 3, 2)),
+        samples.overdue(497, "EUR", 60_500, date(2026, 3, 16)),
+        samples.overdue(501, "JPY", 48_000, date(2026, 3, 18)),
+    ]
+
+
+def test_a_notice_lists_all_that_is_overdue_net_of_credit_per_currency() -> None:
+    today = date(2026, 3, 20)
+    sent = samples.notice(overdue_items(), today, {"EUR": 15_000})
+    links = samples.pay_links(sent)
+    rendered = render(sent.tier.template, models.dunning_notice(samples.firm(), samples.account(), sent, today, links))
+    assert rendered.subject == "Payment overdue: 3 invoices at Northwind Cloud B.V. (EUR 1,728.71 and JPY 48,000)"
+    for number, amount, due, days in (
+        ("INV-2026-000482", "EUR 1,273.71", "2 March 2026", "18 days overdue"),
+        ("INV-2026-000497", "EUR 605.00", "16 March 2026", "4 days overdue"),
+        ("INV-2026-000501", "JPY 48,000", "18 March 2026", "2 days overdue"),
+    ):
+        assert_both_say(rendered, number, amount, f"due on {due}", days)
+    assert_both_say(rendered, "EUR 1,878.71", "Your available credit", "EUR −150.00", "EUR 1,728.71", "To be paid in JPY")
+    hrefs = [link.get("href") for link in Structure(rendered.html).all("a")]
+    assert all(link in hrefs and link in rendered.text for link in links.values())
+
+
+def test_an_invoice_with_two_overdue_parts_is_one_invoice() -> None:
+    items = [samples.overdue(482, "EUR", 100, date(2026, 3, day)) for day in (2, 4)]
+    today = date(2026, 3, 8)
+    model = models.dunning_notice(samples.firm(), samples.account(), samples.notice(items, today), today, {})
+    assert model["invoice_count"] == 1
+    assert len(model["invoices"]) == 2
+    assert render("dunning_tier_1", model).subject.startswith("Reminder: invoice INV-2026-000482 overdue")
+
+
+def test_a_notice_without_links_has_no_button() -> None:
+    today = date(2026, 4, 7)
+    sent = samples.notice(overdue_items(), today)
+    rendered = render(sent.tier.template, models.dunning_notice(samples.firm(), samples.account(), sent, today, {}))
+    assert [link["href"] for link in Structure(rendered.html).all("a")] == ["mailto:billing@northwind.example"]
+
+
+def test_the_tone_rises_with_the_tier() -> None:
+    subjects = {name: render(*EMAILS[name]).subject.partition(":")[0] for name in EMAILS if name.startswith("dunning")}
+    assert subjects == {"dunning_tier_1": "Reminder", "dunning_tier_2": "Payment overdue", "dunning_tier_3": "Final notice"}
+    assert "slipped through" in render(*EMAILS["dunning_tier_1"]).text
+    assert "last notice" in render(*EMAILS["dunning_tier_3"]).text
+
+
+def test_hostile_names_are_inert() -> None:
+    firm = samples.firm(name=HOSTILE)
+    account = samples.account(name=HOSTILE)
+    issued, item = samples.invoice(
+        [LineRequest(HOSTILE, Decimal(1), 100, "VAT21")], seller=firm, buyer=account, reference=HOSTILE
+    )
+    payment = samples.payment(item, item.total_minor, reference=HOSTILE)
+    today = date(2026, 3, 20)
+    sent = samples.notice(overdue_items(), today)
+    for template, model in (
+        ("invoice_issued", models.invoice_issued(firm, account, issued, item, TODAY, samples.PAY_LINK)),
+        ("payment_received", models.payment_received(firm, account, payment, [item.settle(item.total_minor, 2)])),
+        ("dunning_tier_2", models.dunning_notice(firm, account, sent, today, {})),
+    ):
+        rendered = render(template, model)
+        assert "<script" not in rendered.html
+        assert not Structure(rendered.html).all("script")
+        assert "&lt;script&gt;" in rendered.html
+        assert_both_say(rendered, "{{7*7}}", "{% raw %}", "🎉")
+        assert "\u202e" not in rendered.html + rendered.text + rendered.subject
+        assert len(rendered.subject.splitlines()) == 1
+        assert not any(line.startswith("Bcc:") for line in rendered.text.splitlines())
+        assert "\u2068" in rendered.text, "a right-to-left name is fenced"
+
+
+def test_a_missing_figure_raises_instead_of_leaving_a_hole() -> None:
+    template, model = EMAILS["invoice_issued"]
+    with pytest.raises(UndefinedError):
+        render(template, {name: value for name, value in model.items() if name != "invoice"})
+
+
+def test_a_language_falls_back_to_its_base_and_then_to_english() -> None:
+    template, model = EMAILS["invoice_issued"]
+    english = render(template, model)
+    for language in ("en", "en-GB", "nl", "xx-Latn", "", "../en", "/etc"):
+        assert render(template, model, language) == english
+
+
+@pytest.mark.parametrize("name", ["", "nope", "../en/invoice_issued", "_head", "invoice_issued.html", "INVOICE_ISSUED"])
+def test_an_unknown_template_is_named_as_such(name: str) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        render(name, {})
+    assert caught.value.code == "unknown_template"
+
+
+def test_the_version_names_language_and_content() -> None:
+    versions = {template: render(template, model).template_version for template, model in EMAILS.values()}
+    assert len(set(versions.values())) == len(versions) == 5
+    assert all(re.fullmatch(r"en-[0-9a-f]{12}", version) for version in versions.values())
