@@ -70,6 +70,14 @@ $(SAM_STAMP): requirements/sam.txt .python-version $(TOOLS_STAMP)
 run: setup ## Start everything on this machine and walk through the main job (REMIT_PORT=… names the port)
 	@$(BIN)/python -m local.run
 
+.PHONY: walk
+walk: setup ## Walk through the main job again, on the stack that `make run` keeps running
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.walkthrough --again
+
+.PHONY: token
+token: $(DEV_STAMP) ## Print shell commands that set API and TOKEN for the running stack: eval "$$(make -s token)"
+	@$(BIN)/python -m local.stack token
+
 .PHONY: stop
 stop: $(DEV_STAMP) ## Stop the local stack; its data stays
 	@$(BIN)/python -m local.stack stop

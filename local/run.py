@@ -40,7 +40,7 @@ def run() -> None:
 
 def walk(stack: Stack) -> None:
     """Run the walkthrough in a process of its own; a failure there leaves the stack running, to be looked at."""
-    environment = {**os.environ, **stack.environment, "REMIT_STACK": stack.name}
+    environment = {**os.environ, **stack.environment, "REMIT_STACK": stack.name, "PYTHONPATH": str(ROOT / "layers" / "shared")}
     done = subprocess.run([sys.executable, "-m", "local.walkthrough"], cwd=ROOT, env=environment)
     if done.returncode != 0:
         say_to_terminal(f"The walkthrough failed (exit code {done.returncode}); the engine's log is {stack.log_file}")

@@ -508,7 +508,7 @@ def _terminate(pid: int) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description="Run the stack on this machine")
-    parser.add_argument("command", choices=["start", "stop", "deploy", "outputs", "env", "status", "clean"])
+    parser.add_argument("command", choices=["start", "stop", "deploy", "outputs", "env", "token", "status", "clean"])
     parser.add_argument("--name", default="run", help="which stack; each has its own data and port (default: run)")
     parser.add_argument(
         "--port", type=int, default=int(os.environ.get("REMIT_PORT", "0")) or None, help="default: $REMIT_PORT or free"
@@ -543,6 +543,9 @@ def _run(command: str, stack: Stack, port: int | None) -> None:
     elif command == "env":
         for name, value in stack.environment.items():
             print(f"export {name}={shlex.quote(value)}")
+    elif command == "token":
+        print(f"export API={shlex.quote(stack.api_url)}")
+        print(f"export TOKEN={shlex.quote(stack.access_token())}")
     elif command == "status":
         print(f"{stack.name}: running at {stack.endpoint_url}" if stack.running else f"{stack.name}: stopped")
 

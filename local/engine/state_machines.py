@@ -1,15 +1,38 @@
-"""Fix of Step Functions: batching and results of a distributed map."""
+"""Fixes of Step Functions: batching and results of a distributed map, and definitions in YAML."""
 
 import json
 from typing import Any
 
+import yaml
 from ministack.services import s3, stepfunctions
+from ministack.services.cloudformation import provisioners
 
 JSON = {"content-type": "application/json"}
 OUTPUT_FIELDS = ("ResultSelector", "ResultPath", "OutputPath")
 
 
 def install() -> None:
+    """Mend the distributed map and the reading of definitions."""
+    _install_distributed_map()
+    _install_yaml_definitions()
+
+
+def _install_yaml_definitions() -> None:
+    """Read a state machine's definition in YAML.
+
+    Stock: only JSON is understood, and a machine in YAML fails when it is started. AWS: CloudFormation takes both from
+    `DefinitionS3Location`, which is where SAM puts an `.asl.yaml` file.
+    """
+    stock = provisioners._sfn_definition
+
+    def definition(properties: dict) -> str:
+        text: str = stock(properties)
+        return text if text.lstrip().startswith("{") else json.dumps(yaml.safe_load(text))
+
+    provisioners._sfn_definition = definition
+
+
+def _install_distributed_map() -> None:
     """Batch the items of a distributed map, and write its results to S3.
 
     Stock: ``ItemBatcher`` and ``ResultWriter`` are ignored: each item starts an execution of its own, and the state's

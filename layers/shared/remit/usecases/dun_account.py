@@ -1,6 +1,6 @@
 """Dun one account: decide, send at most one notice, and say when to look again (D5, D7)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -39,10 +39,11 @@ def dun_account(
         raise NotFoundError("account_not_found", "There is no such account.", id=account_id)
     items = _open_items(account_id, balances, journal)
     today = firm.today(clock.now())
+    last_said = _last_said(balance.dunning for balance in balances)
     decision = decide(
         items,
         {balance.currency: balance.credit_minor + balance.wallet_minor for balance in balances},
-        _last_said(balances),
+        last_said,
         firm.dunning_policy,
         today,
         _switched_on(firm, account),
@@ -52,8 +53,9 @@ def dun_account(
     if decision.notice and wanted:
         message = _send(decision.notice, firm, account, books, letters, mailer, clock)
     said = decision.notice if message else None
+    state = DunningState(said.tier.number, said.oldest_due, today) if said else last_said
     for balance in balances:
-        _move_on(balance, decision, said, today, books)
+        _move_on(balance, decision, state, today, books)
     why = decision.why if wanted or decision.notice is None else "switched_off"
     return DunningOutcome(account_id, why, said.tier.number if said else None, message.id if message else None)
 
@@ -76,9 +78,9 @@ def _open_items(account_id: str, balances: Sequence[Balance], journal: Journal) 
     return found
 
 
-def _last_said(balances: Sequence[Balance]) -> DunningState:
+def _last_said(states: Iterable[DunningState]) -> DunningState:
     """One notice covers all currencies, so the last one said counts for all."""
-    return max((balance.dunning for balance in balances), key=lambda said: said.notified_on or date.min, default=DunningState())
+    return max(states, key=lambda said: said.notified_on or date.min, default=DunningState())
 
 
 def _switched_on(firm: Firm, account: Account) -> date | None:
@@ -93,10 +95,10 @@ def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: L
     return send_once(message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock)
 
 
-def _move_on(balance: Balance, decision: Decision, said: Notice | None, today: date, books: Books) -> None:
+def _move_on(balance: Balance, decision: Decision, said: DunningState, today: date, books: Books) -> None:
     """Store when to look again, and what was said. A payment may post meanwhile: its balance stands, ours is put on top."""
     for attempt in range(ATTEMPTS):
-        state = DunningState(said.tier.number, said.oldest_due, today) if said else balance.dunning
+        state = _last_said([said, balance.dunning])
         look_again = decision.look_again_on if balance.receivable_minor else None
         if attempt and balance.look_again_on and look_again:
             look_again = min(balance.look_again_on, look_again) if balance.look_again_on > today else look_again

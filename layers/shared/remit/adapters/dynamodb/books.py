@@ -73,7 +73,7 @@ class DynamoBooks:
         try:
             record.save(condition=_condition(record))
         except PutError as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
+            if _code(error) == "ConditionalCheckFailedException":
                 raise _lost(record, None) from error
             raise translate(error) from error
 
@@ -204,13 +204,22 @@ def _condition(record: Record) -> Any:
 
 def _lost(record: Record, raw: dict[str, Any] | None) -> Exception:
     """Why the condition on `record` failed, as the use cases know it."""
-    if isinstance(record, GuardRecord):
-        found = (Record.from_raw_data(raw),) if raw else Record.batch_get([(record.pk, record.sk)], consistent_read=True)
-        stored = next(iter(found))
+    if isinstance(record, GuardRecord) and (stored := Record.from_raw_data(raw) if raw else _read(record)):
         return GuardTakenError(from_record(stored))
     if record.version in (None, 1):
         return AlreadyExistsError(str(record.sk).partition("#")[0], str(record.sk).partition("#")[2])
     return ConflictError("changed_meanwhile", "Somebody else changed this at the same moment. Read it again.")
+
+
+def _read(record: Record) -> Record | None:
+    """The record as it is stored now; a guard may have expired between a failed condition and this look."""
+    with reading():
+        return next(iter(Record.batch_get([(record.pk, record.sk)], consistent_read=True)), None)
+
+
+def _code(error: Exception) -> str | None:
+    """The store's error code; None when there was no answer. PynamoDB's own property fails then, on a lost reply."""
+    return getattr(error, "cause_response_code", None)
 
 
 @contextmanager
@@ -224,9 +233,10 @@ def reading() -> Iterator[None]:
 
 def translate(error: Exception) -> Exception:
     """A store's error as one of ours: busy or lost → `TransientError`, too large → `InvalidError`, else unchanged."""
-    codes = {getattr(error, "cause_response_code", None)}
-    codes |= {reason.code for reason in getattr(error, "cancellation_reasons", ()) if reason}
-    message = str(getattr(error, "cause_response_message", "") or error)
+    reasons = [reason for reason in getattr(error, "cancellation_reasons", ()) if reason]
+    codes = {_code(error), *(reason.code for reason in reasons)}
+    message = str(getattr(error, "cause_response_message", None) or error)
+    message = " ".join([message, *(reason.message or "" for reason in reasons)])
     cause = getattr(error, "cause", error)
     if codes & _BUSY or isinstance(cause, BotoCoreError):
         return TransientError("store_busy", "The ledger could not take this now. Try again.")
