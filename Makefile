@@ -91,14 +91,32 @@ clean: ## Stop the local stack and remove its data and all build results
 logs: setup ## Follow the logs of the running local stack's functions
 	@$(BIN)/python -m local.logs
 
+.PHONY: redrive
+redrive: $(DEV_STAMP) ## Send back what rests in the dead-letter queues: QUEUE=gateway-events, all by default
+	@$(BIN)/python -m local.redrive $(QUEUE)
+
 .PHONY: invoke
 invoke: $(DEV_STAMP) ## Call a function with a sample event, without Docker: FUNCTION=health EVENT=ok
 	@$(BIN)/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
 
 # ---- Tests and checks -----------------------------------------------------------------------------------------------
 
+# What the tests drive beside Python: an accounting program and a browser. Installed where that needs no question.
+PROGRAMS := hledger chromium chromedriver
+.PHONY: programs
+programs:
+	@missing=""; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing$$missing"; \
+			apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq hledger chromium chromium-driver >/dev/null; \
+		else \
+			echo "Not installed:$$missing. The tests that need them are skipped (Debian: apt install hledger chromium chromium-driver)"; \
+		fi; \
+	fi
+
 .PHONY: test
-test: setup ## Run all tests
+test: setup programs ## Run all tests
 	@$(BIN)/pytest
 
 .PHONY: test-unit
@@ -119,6 +137,8 @@ lint: $(DEV_STAMP) $(SAM_STAMP) ## Check style, types, layers of the architectur
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@PYTHONPATH=layers/shared $(BIN)/lint-imports
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi --check
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.email_templates --check
 	@$(BIN)/cfn-lint template.yaml
 	@$(SAM) validate --lint
 
@@ -129,15 +149,19 @@ format: $(DEV_STAMP) ## Format the code and sort its imports
 
 .PHONY: budgets
 budgets: setup ## Print read and write units and calls of each operation; fails above the budgets
-	@$(BIN)/python -m benchmarks.budgets
+	@PYTHONPATH=layers/shared $(BIN)/python -m benchmarks.budgets
 
 .PHONY: bench
 bench: setup ## Measure latency and throughput on this machine
-	@$(BIN)/python -m benchmarks
+	@PYTHONPATH=layers/shared $(BIN)/python -m benchmarks
 
 .PHONY: openapi
 openapi: $(DEV_STAMP) ## Write the API's OpenAPI description from the code
-	@$(BIN)/python -m local.openapi
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi
+
+.PHONY: templates
+templates: $(DEV_STAMP) ## Compile the e-mail templates from their MJML sources
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.email_templates
 
 # ---- AWS ------------------------------------------------------------------------------------------------------------
 

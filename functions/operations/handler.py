@@ -15,7 +15,6 @@ from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
 from remit.adapters.ids import UlidIds
 from remit.adapters.s3.export_store import S3ExportStore
-from remit.contract.common import Id
 from remit.contract.exports import DunningRunView, ExportView, NewExportBody
 from remit.usecases.export_period import download_links
 from remit.usecases.idempotency import Answer, Request, once
@@ -48,7 +47,7 @@ def create_export(body: Annotated[NewExportBody, Body()], idempotency_key: Idemp
 @api.app.get(
     "/exports/<export_id>", summary="Read an export", tags=[api.tag], responses=responses(200, "With addresses once done")
 )
-def read_export(export_id: Annotated[Id, Path()]) -> ExportView:
+def read_export(export_id: Annotated[str, Path(pattern=r"^exp_[0-9a-z_-]{1,64}$")]) -> ExportView:
     export = need(books.load(export_ref(export_id)), export_ref(export_id))
     urls = download_links(export, S3ExportStore(os.environ["BUCKET_NAME"]))
     return ExportView.model_validate(export).model_copy(update={"urls": urls})

@@ -12,10 +12,11 @@ import pytest
 
 
 def hledger(journal: Path, *arguments: str) -> str:
-    """Run hledger; the test fails if it complains, or is not installed."""
+    """Run hledger; the test fails if it complains. Without it the test is skipped, but never where CI claims proof."""
     program = shutil.which("hledger")
     if program is None:
-        pytest.fail("hledger is needed to prove the exported journal: on Debian or Ubuntu 'apt install hledger'")
+        needed = "hledger is needed to prove the exported journal: on Debian or Ubuntu 'apt install hledger'"
+        pytest.fail(needed) if os.environ.get("CI") else pytest.skip(needed)
     # Its output and input encoding follow the locale; the files are UTF-8.
     environment = {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"], "HOME": str(journal.parent)}
     done = subprocess.run(
