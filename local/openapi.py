@@ -29,7 +29,34 @@ Amounts are whole numbers in the currency's minor unit (cents for EUR). Dates ar
 body it is refused. Errors are problem details (RFC 9457) with a stable `code`. Lists are paged by `cursor`.
 """
 
+
+def _page(summary: str, operation_id: str, responses: dict[str, str]) -> dict[str, Any]:
+    html = {"text/html": {"schema": {"type": "string"}}}
+    return {
+        "summary": summary,
+        "tags": ["Payment page"],
+        "operationId": operation_id,
+        "security": [],
+        "parameters": [{"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "responses": {
+            status: {"description": text} | ({} if status == "303" else {"content": html}) for status, text in responses.items()
+        },
+    }
+
+
+_LINK_REFUSED = {"404": "Not a link of ours", "410": "The link has expired", "503": "Nothing was charged; try again"}
+
 PAGES: dict[str, Any] = {
+    "/pay/{token}": {
+        "get": _page(
+            "The page behind the link in an e-mail; changes nothing", "show_payment_page", {"200": "The invoice"} | _LINK_REFUSED
+        ),
+        "post": _page(
+            "Start paying by card",
+            "start_payment",
+            {"200": "There is nothing to pay", "303": "To the gateway's page"} | _LINK_REFUSED,
+        ),
+    },
     "/health": {
         "get": {
             "summary": "Whether the API is up",

@@ -8,30 +8,10 @@ a newer one needs them re-checked, and may make some of them unnecessary.
 The settings are ministack's own environment variables; ``local.stack`` sets them.
 """
 
-import os
 import sys
-import threading
-import time
 from importlib.metadata import version
 
 SUPPORTED_RELEASE = "1.5.33"
-AUTOSAVE_INTERVAL_S = 10.0
-
-
-def save_state_periodically(interval_s: float) -> None:
-    """Keep the state on disk while the engine runs.
-
-    Stock: state is saved only after a clean shutdown, so a killed engine loses everything. AWS does not lose data.
-    """
-    from ministack import app
-
-    while True:
-        time.sleep(interval_s)
-        try:
-            app.save_all(app._build_persistence_save_dict())
-        except Exception:  # noqa: BLE001 - whatever it is, the next round must come
-            # A table that changes while it is being copied raises here.
-            app.logger.exception("The periodic save of the engine's state failed; it is tried again")
 
 
 def main() -> None:
@@ -39,12 +19,10 @@ def main() -> None:
     if installed != SUPPORTED_RELEASE:
         sys.exit(f"These fixes are for ministack {SUPPORTED_RELEASE}, not {installed}: check them again first")
 
-    from local.engine import access, events, functions, http_api, secrets, state_machines, streams, tables
+    from local.engine import access, events, functions, http_api, secrets, state, state_machines, streams, tables
 
-    for fixes in (http_api, functions, streams, events, tables, state_machines, secrets, access):
+    for fixes in (http_api, functions, streams, events, tables, state_machines, secrets, access, state):
         fixes.install()
-    if os.environ.get("PERSIST_STATE") == "1":
-        threading.Thread(target=save_state_periodically, args=(AUTOSAVE_INTERVAL_S,), daemon=True).start()
 
     from ministack.app import main as serve
 

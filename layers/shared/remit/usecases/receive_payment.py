@@ -10,7 +10,7 @@ from remit.domain.firm import Firm
 from remit.domain.invoices import OpenItem
 from remit.domain.journal import Balance, EntryDraft
 from remit.domain.money import Money
-from remit.domain.payments import Allocation, Payment, PaymentStatus, check_allocations, oldest_first
+from remit.domain.payments import MAX_ALLOCATIONS, Allocation, Payment, PaymentStatus, check_allocations, oldest_first
 from remit.domain.posting_rules import Circumstances
 from remit.domain.terms import Method
 from remit.usecases.idempotency import Answer, Request, once
@@ -58,16 +58,19 @@ def receive_payment(
         )
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
+        if received.allocations is None:
+            candidates = [item.invoice_id for item in journal.open_items(account_id, amount.currency, limit=MAX_ALLOCATIONS)]
+        else:
+            check_allocations(received.allocations, amount.amount_minor)
+            candidates = [allocation.invoice_id for allocation in received.allocations]
+        refs = [open_item_ref(account_id, invoice_id) for invoice_id in candidates]
+        loaded = books.load(account_ref(account_id), balance_ref(account_id, amount.currency), *refs)
+        need_account(loaded, account_id)
         allocations = received.allocations
         if allocations is None:
-            allocations = oldest_first(journal.open_items(account_id, amount.currency), amount.amount_minor)
-        check_allocations(allocations, amount.amount_minor)
-        loaded = books.load(
-            account_ref(account_id),
-            balance_ref(account_id, amount.currency),
-            *(open_item_ref(account_id, allocation.invoice_id) for allocation in allocations),
-        )
-        need_account(loaded, account_id)
+            # The index proposed; what was read now decides.
+            payable = [item for ref in refs if (item := loaded.get(ref)) and received.method in item.methods]
+            allocations = oldest_first(payable, amount.amount_minor)
         payment = Payment(
             id=payment_id,
             account_id=account_id,
@@ -112,8 +115,11 @@ def settle(
 ) -> tuple[Changes, Payment]:
     """Post `draft` and carry its allocations out: the entry, the balance, every open item; and the drawn payment.
 
-    `RuleError` for more than is open on an invoice or left of the payment.
+    `RuleError` for more than is open on an invoice or left of the payment; that is asked before posting, which would
+    take a receivable below zero for a broken ledger.
     """
+    sequence = balance.sequence + 1
+    settled = [items[allocation.invoice_id].settle(allocation.amount_minor, sequence) for allocation in allocations]
+    drawn = payment.draw(allocations, sequence)
     entry, balance = balance.post(draft)
-    settled = [items[allocation.invoice_id].settle(allocation.amount_minor, entry.sequence) for allocation in allocations]
-    return [entry, balance, *settled], payment.draw(allocations, entry.sequence)
+    return [entry, balance, *settled], drawn

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from remit.adapters.dynamodb import keys
-from remit.adapters.dynamodb.books import connection
+from remit.adapters.dynamodb.books import connection, reading
 from remit.adapters.dynamodb.records import ClockRecord, Record
 from remit.domain.errors import RuleError
 
@@ -11,7 +11,8 @@ from remit.domain.errors import RuleError
 def stored_offset() -> timedelta:
     """How far this stack's clock is ahead of the machine's; zero until it is first moved."""
     connection()
-    found = list(Record.batch_get([keys.CLOCK], consistent_read=True))
+    with reading():
+        found = list(Record.batch_get([keys.CLOCK], consistent_read=True))
     return timedelta(seconds=found[0].offset_seconds) if found and isinstance(found[0], ClockRecord) else timedelta()
 
 

@@ -41,6 +41,7 @@ PROBLEMS: dict[int, Any] = {
         403: "Forbidden",
         404: "Not found",
         409: "A rule of billing forbids it, or it changed meanwhile",
+        415: "The body is not sent as JSON",
         422: "Invalid values",
         500: "Our fault",
         503: "Try again later",
@@ -63,12 +64,22 @@ class Api:
         self.app = APIGatewayHttpResolver(enable_validation=True)
         self.app.exception_handler(RemitError)(self._refuse)
         self.app.exception_handler(RequestValidationError)(self._refuse_shape)
+        self.app.exception_handler(RecursionError)(self._refuse_depth)
         self.app.exception_handler(Exception)(self._fail)
         self.app.not_found(self._no_route)
 
     def handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer one API Gateway event (payload version 2.0)."""
-        self.logger.set_correlation_id(event.get("requestContext", {}).get("requestId"))
+        correlation_id = event.get("requestContext", {}).get("requestId", "")
+        self.logger.set_correlation_id(correlation_id)
+        if event.get("body") and not _says_json(event.get("headers") or {}):
+            # The resolver would read a form's fields as a body, and fail at any other type.
+            self.logger.info("refused", extra={"code": "not_json", "family": "shape"})
+            members = problem(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_json", "Invalid request", "Send application/json.", correlation_id
+            )
+            headers = {"Content-Type": CONTENT_TYPE}
+            return {"statusCode": members["status"], "headers": headers, "body": json.dumps(members)}
         return self.app.resolve(event, context)
 
     @property
@@ -114,6 +125,12 @@ class Api:
         detail = "The body is not JSON." if malformed else "Some values are missing, unknown or out of range."
         return _respond(problem(status, code, "Invalid request", detail, self.correlation_id, {"errors": faults[:20]}))
 
+    def _refuse_depth(self, _error: RecursionError) -> Response[str]:
+        """Only a body can nest that deep: nothing of ours does."""
+        self.logger.info("refused", extra={"code": "malformed_json", "family": "shape"})
+        detail = "The body nests too deep."
+        return _respond(problem(HTTPStatus.BAD_REQUEST, "malformed_json", "Invalid request", detail, self.correlation_id))
+
     def _fail(self, error: Exception) -> Response[str]:
         self.logger.exception("unexpected failure", exc_info=error)
         return _respond(internal_problem(self.correlation_id))
@@ -121,6 +138,12 @@ class Api:
     def _no_route(self, _error: NoSuchRouteError) -> Response[str]:
         detail = "There is nothing at this address."
         return _respond(problem(HTTPStatus.NOT_FOUND, "no_such_route", "Not found", detail, self.correlation_id))
+
+
+def _says_json(headers: dict[str, str]) -> bool:
+    """Whether the body is called JSON; nothing said counts as JSON."""
+    content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    return content_type.partition(";")[0].strip().lower() in ("", "application/json")
 
 
 def _respond(members: dict[str, Any]) -> Response[str]:
