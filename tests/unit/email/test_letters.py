@@ -1,5 +1,6 @@
 """The letters of the use cases: the right template, links that open, all that a message keeps (D11)."""
 
+import json
 import re
 from datetime import date, timedelta
 
@@ -51,16 +52,21 @@ def test_a_notice_uses_the_letter_of_its_tier_and_links_to_each_invoice() -> Non
     assert opened(letter) == [PaymentLink(account.id, "inv_482"), PaymentLink(account.id, "inv_497")]
 
 
-def test_what_is_kept_reproduces_the_letter() -> None:
+def test_what_is_kept_reproduces_the_letter_but_opens_nothing() -> None:
     issued, item = samples.invoice()
     letter = LETTERS.invoice(samples.firm(), samples.account(language="nl-BE"), issued, item, samples.NOW)
-    again = render(letter.template, letter.model)
-    assert (letter.subject, letter.html, letter.text, letter.template_version) == (
-        again.subject,
-        again.html,
-        again.text,
-        again.template_version,
-    )
+    assert "/pay/" not in json.dumps(letter.model)
+    link = LINKS.link(issued.account_id, issued.id, samples.NOW)
+    again = render(letter.template, letter.model | {"pay_url": link})
+    assert (letter.subject, letter.html, letter.text) == (again.subject, again.html, again.text)
+    assert letter.template_version == again.template_version
+
+
+def test_no_link_of_a_notice_is_kept() -> None:
+    items = [samples.overdue(482, "EUR", 127_371, date(2026, 3, 2)), samples.overdue(497, "EUR", 60_500, date(2026, 3, 16))]
+    letter = LETTERS.dunning(samples.firm(), samples.account(), samples.notice(items, date(2026, 3, 20)), LATER)
+    assert "/pay/" in letter.text
+    assert "/pay/" not in json.dumps(letter.model)
 
 
 def test_the_deployed_mailer_speaks_for_the_firm(monkeypatch: pytest.MonkeyPatch) -> None:
