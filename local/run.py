@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from typing import NoReturn
 
 from local import gateway
@@ -35,7 +35,9 @@ def run() -> None:
         say_to_terminal(f"Payment gateway's double at {double.url}\n")
         walk(deployed)
         say_to_terminal("\nEverything runs. Ctrl-C stops it; 'make run' continues with the same data, 'make clean' removes it.")
-        threading.Event().wait()
+        while deployed.running:
+            time.sleep(1)
+        say_to_terminal("The engine was stopped from elsewhere")
 
 
 def walk(stack: Stack) -> None:

@@ -84,6 +84,16 @@ class Walk:
         answer.raise_for_status()
         return answer.json()
 
+    def set_gateway_clock(self) -> None:
+        """The gateway lives at the same time as the stack: what it reports is booked on that day."""
+        behind = datetime.fromisoformat(self.call("GET", "/clock")["now"]).timestamp() - self.gateway_time()
+        if behind >= 1:
+            self.control("clock", {"advance_seconds": int(behind)})
+
+    def gateway_time(self) -> float:
+        now = httpx.get(f"{self.gateway}/_control/clock", timeout=30).raise_for_status().json()["now"]
+        return float(now) if isinstance(now, int | float) else datetime.fromisoformat(now).timestamp()
+
     def mail(self, to: str, subject: str) -> list[dict[str, Any]]:
         """The messages in the local mailbox to this address whose subject holds these words."""
         return [m for m in self.stack.sent_mail() if to in str(m["To"]) and subject.lower() in m["Subject"].lower()]
@@ -205,6 +215,7 @@ def step_5_dunning(walk: Walk) -> None:
     invoice = invoice_for(walk, account, "net30")
     now = datetime.fromisoformat(walk.call("GET", "/clock")["now"])
     walk.call("PUT", "/clock", {"now": (now + timedelta(days=34)).isoformat()})
+    walk.set_gateway_clock()
     say(
         f"   {invoice['number']} was due {invoice['parts'][0]['due_date']}; the stack's clock now says "
         f"{walk.call('GET', '/clock')['now'][:10]}"
@@ -296,6 +307,7 @@ def where_is_what(walk: Walk, account: dict[str, Any]) -> None:
 
 def walk_once(stack: Stack) -> None:
     walk = Walk(stack)
+    walk.set_gateway_clock()
     account, invoice = step_1_invoice(walk)
     link = step_2_mail(walk, account, invoice)
     step_3_card(walk, account, invoice, link)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 import textwrap
 import time
 import zipfile
@@ -13,7 +15,7 @@ import httpx
 import pytest
 
 from local.engine import addresses
-from local.stack import Stack, running_engine
+from local.stack import Stack, free_port, running_engine
 
 ROLE_TRUST = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
@@ -564,17 +566,109 @@ def test_mail_is_checked_by_its_sender(engine: Stack) -> None:
 # ---- State ----------------------------------------------------------------------------------------------------------
 
 
-def test_data_survives_a_restart() -> None:
-    stack = Stack(name="test-restart", persist=True, enforce_iam=False, say=lambda _: None)
+@pytest.fixture
+def lasting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A stack that keeps its data over a stop, and saves them often."""
+    monkeypatch.setenv("REMIT_AUTOSAVE_INTERVAL_S", "0.2")
+    stack = Stack(name=f"test-restart-{os.getpid()}", persist=True, enforce_iam=False, say=lambda _: None)
     stack.clean()
     try:
-        stack.start()
-        create_table(stack, "kept")
-        put(stack, "kept", "1")
-        first_port = stack.port
-        stack.stop()
-        stack.start()
-        assert stack.port == first_port
-        assert stack.client("dynamodb").get_item(TableName="kept", Key=key("1"))["Item"] == key("1")
+        stack.start(port=free_port())
+        yield stack
     finally:
         stack.clean()
+
+
+def kill(stack: Stack) -> None:
+    os.kill(stack.state()["pid"], signal.SIGKILL)
+    eventually(lambda: not stack.running)
+
+
+def has_saved(stack: Stack, service: str, text: str) -> bool:
+    state = stack.directory / "data" / f"{service}.json"
+    return state.exists() and text in state.read_text()
+
+
+UNREADY_READER = """
+    def handler(event, context):
+        if not os.path.exists(os.environ["NOTES"]):
+            raise RuntimeError("not ready")
+        note([r["dynamodb"]["Keys"]["SK"]["S"] for r in event["Records"]])
+"""
+
+
+def create_stream_reader(engine: Stack, table: str, code: str, notes: Path) -> None:
+    stream_arn = create_table(engine, table)
+    create_function(engine, f"{table}-reader", code, notes)
+    engine.client("lambda").create_event_source_mapping(
+        EventSourceArn=stream_arn, FunctionName=f"{table}-reader", StartingPosition="TRIM_HORIZON", BatchSize=5
+    )
+
+
+def test_data_survives_a_restart(lasting: Stack) -> None:
+    create_table(lasting, "kept")
+    put(lasting, "kept", "1")
+    first_port = lasting.port
+    lasting.stop()
+    lasting.start()
+    assert lasting.port == first_port
+    assert lasting.client("dynamodb").get_item(TableName="kept", Key=key("1"))["Item"] == key("1")
+
+
+def test_consumers_are_served_after_a_restart(lasting: Stack, notes: Path) -> None:
+    create_stream_reader(lasting, "changes", STREAM_READER, notes)
+    code = """
+        def handler(event, context):
+            note(event["detail"] if "detail" in event else event["Records"][0]["body"])
+    """
+    handler = create_function(lasting, "consumer", code, notes)
+    queue_url, queue_arn = create_queue(lasting, "jobs")
+    lasting.client("lambda").create_event_source_mapping(EventSourceArn=queue_arn, FunctionName="consumer")
+    lasting.client("events").put_rule(Name="all", EventPattern=json.dumps({"source": ["remit"]}))
+    lasting.client("events").put_targets(Rule="all", Targets=[{"Id": "1", "Arn": handler}])
+
+    def feed(number: str) -> list[Any]:
+        put(lasting, "changes", number)
+        lasting.client("sqs").send_message(QueueUrl=queue_url, MessageBody=f"job {number}")
+        lasting.client("events").put_events(
+            Entries=[{"Source": "remit", "DetailType": "Happened", "Detail": json.dumps({"number": number})}]
+        )
+        return [[number], f"job {number}", {"number": number}]
+
+    put(lasting, "changes", "0")
+    eventually(lambda: noted(notes) == [["0"]])
+    before = feed("1")
+    eventually(lambda: all(event in noted(notes) for event in before))
+    lasting.stop()
+    lasting.start()
+    after = feed("2")
+    eventually(lambda: all(event in noted(notes) for event in after))
+    # Its batch was finished, as the next one had come: it is not delivered again.
+    assert noted(notes).count(["0"]) == 1
+
+
+@pytest.mark.parametrize("end", [Stack.stop, kill])
+def test_a_record_that_waits_is_delivered_after_a_restart(lasting: Stack, notes: Path, end: Callable[[Stack], None]) -> None:
+    create_stream_reader(lasting, "waiting", UNREADY_READER, notes)
+    put(lasting, "waiting", "1")
+    eventually(lambda: has_saved(lasting, "lambda", "waiting/stream") and has_saved(lasting, "dynamodb", '"SK": {"S": "1"}'))
+    end(lasting)
+    notes.touch()
+    lasting.start()
+    put(lasting, "waiting", "2")
+    assert eventually(lambda: {key for batch in noted(notes) for key in batch} >= {"1", "2"})
+
+
+def test_a_kill_loses_no_record_of_an_item_that_is_kept(lasting: Stack, notes: Path) -> None:
+    """The saved state is older than the kill: the reader's position, the records and the table fit together all the same."""
+    create_stream_reader(lasting, "busy", STREAM_READER, notes)
+    put(lasting, "busy", "first")
+    eventually(lambda: has_saved(lasting, "lambda", "busy/stream") and has_saved(lasting, "dynamodb", "first"))
+    for number in range(100):
+        put(lasting, "busy", str(number))
+    kill(lasting)
+    lasting.start()
+    put(lasting, "busy", "last")
+    kept = {item["SK"]["S"] for item in lasting.client("dynamodb").scan(TableName="busy")["Items"]}
+    assert kept >= {"first", "last"}
+    assert eventually(lambda: kept <= {key for batch in noted(notes) for key in batch})
