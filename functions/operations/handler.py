@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -27,6 +28,12 @@ books = DynamoBooks()
 state_machines = boto3.client("stepfunctions")
 
 
+@cache
+def store() -> S3ExportStore:
+    """One client for as long as the function is warm."""
+    return S3ExportStore(os.environ["BUCKET_NAME"])
+
+
 @api.app.post(
     "/exports",
     summary="Export a month for the accountants",
@@ -49,7 +56,7 @@ def create_export(body: Annotated[NewExportBody, Body()], idempotency_key: Idemp
 )
 def read_export(export_id: Annotated[str, Path(pattern=r"^exp_[0-9a-z_-]{1,64}$")]) -> ExportView:
     export = need(books.load(export_ref(export_id)), export_ref(export_id))
-    urls = download_links(export, S3ExportStore(os.environ["BUCKET_NAME"]))
+    urls = download_links(export, store())
     return ExportView.model_validate(export).model_copy(update={"urls": urls})
 
 

@@ -14,6 +14,8 @@ import boto3
 from aws_lambda_powertools import Logger
 from boto3.dynamodb.types import TypeDeserializer
 
+from remit.adapters.dynamodb import keys
+from remit.adapters.dynamodb.entry_facts import unpack
 from remit.domain.errors import TransientError
 
 SOURCE = "remit"
@@ -42,7 +44,7 @@ def event_of(record: dict[str, Any]) -> dict[str, Any] | None:
     if image is None:
         return None
     item = {name: _plain(image[name]) for name in ("PK", "type", "currency", "body", "sequence") if name in image}
-    account_id = item["PK"].removeprefix("A#")
+    account_id = keys.account_id_of(item["PK"])
     if item["type"] == "entry" and record["eventName"] == "INSERT":
         return _entry_event(account_id, item)
     if item["type"] == "payment":
@@ -51,7 +53,7 @@ def event_of(record: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _entry_event(account_id: str, item: dict[str, Any]) -> dict[str, Any]:
-    facts = json.loads(item["body"])
+    facts = unpack(json.loads(item["body"]))
     sequence = int(item["sequence"])
     detail = {
         "id": f"{account_id}.{item['currency']}.{sequence}",

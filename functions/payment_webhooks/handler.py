@@ -58,7 +58,7 @@ def _receive(event: dict[str, Any], correlation_id: str) -> dict[str, Any]:
         report = report_of(message)
     except ForbiddenError as forged:
         return _refuse(HTTPStatus.BAD_REQUEST, forged.code, forged.detail, correlation_id)
-    except (InvalidError, ValueError, AttributeError):
+    except (InvalidError, ValueError, AttributeError, RecursionError):
         return _refuse(HTTPStatus.BAD_REQUEST, "unreadable_event", "The event cannot be read.", correlation_id)
 
     if report is None:

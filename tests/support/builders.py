@@ -156,7 +156,7 @@ def report_on(
 
 def plain(thing: Any) -> Any:
     """Any result as JSON data: what these tests answer their callers."""
-    return msgspec.to_builtins(thing)
+    return msgspec.json.decode(msgspec.json.encode(thing))
 
 
 def request[T](key: str, body: Any = None, present: Callable[[T], Any] = plain, actor: Actor = CLERK) -> Request[T]:

@@ -28,7 +28,9 @@ words = st.text("abcdefghijklmnopqrstuvwxyz0123456789_", min_size=1, max_size=20
 currencies = st.sampled_from(sorted(EXPONENTS))
 amounts = st.integers(1, 10**12)
 dates = st.dates(date(2020, 1, 1), date(2035, 12, 31))
-instants = st.datetimes(datetime(2020, 1, 1), datetime(2035, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+instants = st.datetimes(datetime(2020, 1, 1), datetime(2035, 12, 31), timezones=st.just(UTC)).map(  # noqa: DTZ001
+    lambda instant: instant.replace(fold=0)
+)
 maybe_text = st.none() | texts
 actors = st.builds(Actor, words, st.sampled_from(Channel))
 sequences = st.lists(st.integers(1, 10**6), max_size=4).map(tuple)

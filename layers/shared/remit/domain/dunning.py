@@ -113,10 +113,12 @@ def decide(
         owed[item.currency] = owed.get(item.currency, 0) + item.part.open_minor
     net = {currency: amount - available_credit.get(currency, 0) for currency, amount in owed.items()}
     net = {currency: amount for currency, amount in net.items() if amount > 0}
+    if len(net) < len(owed):
+        # Look again tomorrow: credit may be refunded or used elsewhere, and that need not touch this agenda.
+        next_overdue = today + timedelta(days=1)
     overdue = [item for item in overdue if item.currency in net]
     if not overdue:
-        # Look again tomorrow: credit may be refunded or used elsewhere, and that need not touch this agenda.
-        return Decision(None, today + timedelta(days=1), "not_owing")
+        return Decision(None, next_overdue, "not_owing")
 
     oldest = overdue[0].part
     tier = policy.tier_at(oldest.days_overdue(today))

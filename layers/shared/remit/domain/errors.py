@@ -74,6 +74,10 @@ class TransientError(RemitError):
     family = "transient"
 
 
+class GatewayFailedError(TransientError):
+    """The gateway failed at the request and will answer the same to it again: only a new one may go through."""
+
+
 class LedgerBrokenError(RemitError):
     """An invariant of the ledger does not hold. Never expected; always an alarm."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from remit.domain.accounts import Account
 from remit.domain.dunning import Decision, DunningState, Notice, OverdueItem, decide
@@ -96,12 +96,16 @@ def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: L
 
 
 def _move_on(balance: Balance, decision: Decision, said: DunningState, today: date, books: Books) -> None:
-    """Store when to look again, and what was said. A payment may post meanwhile: its balance stands, ours is put on top."""
+    """Store when to look again, and what was said.
+
+    Something may be posted meanwhile: its balance stands, what was said is put on top, and since the decision did not
+    know of it, the account is looked at again tomorrow. A conflict with no new entry was our own lost reply.
+    """
+    decided_at = balance.sequence
     for attempt in range(ATTEMPTS):
         state = _last_said([said, balance.dunning])
-        look_again = decision.look_again_on if balance.receivable_minor else None
-        if attempt and balance.look_again_on and look_again:
-            look_again = min(balance.look_again_on, look_again) if balance.look_again_on > today else look_again
+        next_look = decision.look_again_on if balance.sequence == decided_at else today + timedelta(days=1)
+        look_again = next_look if balance.receivable_minor else None
         moved = replace(balance, dunning=state, look_again_on=look_again)
         if moved == balance:
             return

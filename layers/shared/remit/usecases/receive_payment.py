@@ -1,7 +1,7 @@
 """Record a payment received by hand, and allocate it (P1, P2)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from remit.domain import posting_rules
@@ -122,4 +122,11 @@ def settle(
     settled = [items[allocation.invoice_id].settle(allocation.amount_minor, sequence) for allocation in allocations]
     drawn = payment.draw(allocations, sequence)
     entry, balance = balance.post(draft)
-    return [entry, balance, *settled], drawn
+    return [entry, _look_again(balance, items, settled, draft.recorded_at.date()), *settled], drawn
+
+
+def _look_again(balance: Balance, before: Mapping[str, OpenItem], after: Sequence[OpenItem], today: date) -> Balance:
+    """Dunning looks at the account anew when an overdue invoice was settled: a younger one, perhaps of another currency,
+    may now be the oldest, with a tier of its own (D5)."""
+    settled_late = any(item.open_minor == 0 and (before[item.invoice_id].next_due or today) < today for item in after)
+    return replace(balance, look_again_on=min(balance.look_again_on or today, today)) if settled_late else balance

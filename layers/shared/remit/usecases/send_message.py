@@ -7,6 +7,8 @@ from datetime import timedelta
 from remit.domain.accounts import Account
 from remit.domain.errors import RuleError, TransientError
 from remit.domain.messages import Message, MessageStatus
+from remit.usecases.guards import AlreadyExistsError
+from remit.usecases.loading import need
 from remit.usecases.ports import Books, Clock, Letter, Mailer, message_ref
 
 LEASE = timedelta(minutes=5)
@@ -18,19 +20,13 @@ def send_once(
 ) -> Message:
     """Claim the message, hand the mail over, mark it as sent; a repeat finds it sent and does nothing.
 
-    The claim comes first, so two machines never send the same message at once. A machine that dies between
+    The claim comes first, so two machines never send the same message at once; what was said before is read only when
+    the claim meets it, because a message is nearly always new. A machine that dies between
     handing over and marking leaves a claim that expires, and the mail goes out again: mail providers know no
     idempotency key, and a notice twice is better than one never sent. `TransientError` while somebody else's
     claim holds, or when the mail may go later (the claim is then given back). A refused address ends as `FAILED`.
     """
-    ref = message_ref(account.id, message_id)
-    known = books.load(ref).get(ref)
-    if known and known.status is not MessageStatus.SENDING:
-        return known
     now = clock.now()
-    if known and now < known.claimed_at + LEASE:
-        raise TransientError("message_being_sent", "This message is being sent just now.")
-
     letter = write()
     claim = Message(
         id=message_id,
@@ -42,9 +38,18 @@ def send_once(
         model=letter.model,
         status=MessageStatus.SENDING,
         claimed_at=now,
-        version=known.version if known else 0,
     )
-    books.commit([claim])
+    try:
+        books.commit([claim])
+    except AlreadyExistsError:
+        ref = message_ref(account.id, message_id)
+        known = need(books.load(ref), ref)
+        if known.status is not MessageStatus.SENDING:
+            return known
+        if now < known.claimed_at + LEASE:
+            raise TransientError("message_being_sent", "This message is being sent just now.") from None
+        claim = replace(claim, version=known.version)
+        books.commit([claim])
     claim = replace(claim, version=claim.version + 1)
     try:
         provider_id = mailer.send(account.email, letter.subject, letter.html, letter.text, message_id)

@@ -1,10 +1,11 @@
 """Let the customer pay an invoice on the gateway's own page (P3 click-to-pay, P4, G5)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from remit.domain.errors import ConflictError, RuleError
+from remit.domain.errors import ConflictError, GatewayFailedError, RuleError
 from remit.domain.invoices import Invoice, OpenItem
 from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.terms import Method
@@ -31,7 +32,8 @@ def start_checkout(
     `return_url` must give the same address for the same attempt: the gateway compares repeated requests.
 
     `RuleError`: `invoice_settled`, `payment_under_way` (money is already on its way), `method_not_allowed`.
-    `TransientError` when the gateway did not answer; the attempt stays and is found again.
+    `TransientError` when the gateway did not answer; the attempt stays and is found again. `GatewayFailedError` when
+    it never will answer this one; the attempt is canceled, and asking again makes a new one.
     """
     now = clock.now()
     attempt_id = ids.new("pay")
@@ -84,7 +86,15 @@ def _open_page(
     if payment.checkout_url:
         return payment
     invoice: Invoice = need(loaded, invoice_ref(account_id, invoice_id))
-    page = gateway.start_checkout(payment, f"Invoice {invoice.number}", invoice.buyer.email, return_url(payment))
+    if payment.status is PaymentStatus.CANCELED:
+        raise RuleError("attempt_canceled", "This attempt was given up. Ask again for a new one.", payment_id=payment.id)
+    try:
+        page = gateway.start_checkout(payment, f"Invoice {invoice.number}", invoice.buyer.email, return_url(payment))
+    except GatewayFailedError:
+        # Nobody was given its page, so nobody can pay it: whoever asks next gets another attempt, under another key.
+        with suppress(ConflictError):
+            books.commit([replace(payment, status=PaymentStatus.CANCELED, failure="gateway_failed")])
+        raise
     opened = replace(
         payment,
         checkout_url=page.url,

@@ -207,7 +207,8 @@ def _lost(record: Record, raw: dict[str, Any] | None) -> Exception:
     if isinstance(record, GuardRecord) and (stored := Record.from_raw_data(raw) if raw else _read(record)):
         return GuardTakenError(from_record(stored))
     if record.version in (None, 1):
-        return AlreadyExistsError(str(record.sk).partition("#")[0], str(record.sk).partition("#")[2])
+        id = str(record.sk).partition("#")[2] or str(record.pk).partition("#")[2]
+        return AlreadyExistsError(type(record).__name__.removesuffix("Record"), id)
     return ConflictError("changed_meanwhile", "Somebody else changed this at the same moment. Read it again.")
 
 

@@ -99,6 +99,10 @@ def series(name: str) -> tuple[str, str]:
     return f"S#{name}", "S"
 
 
+def series_name_of(partition: str) -> str:
+    return partition.removeprefix("S#")
+
+
 def guard(kind: str, value: str) -> tuple[str, str]:
     return f"R#{kind}#{value}", "R"
 

@@ -4,7 +4,6 @@ Bodies are encoded by msgspec, which reads and writes dataclasses with dates, de
 hints and refuses what does not fit; it imports in a few milliseconds where pydantic needs 200.
 """
 
-import zlib
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
@@ -14,6 +13,8 @@ import msgspec
 
 from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb import records as r
+from remit.adapters.dynamodb.deflate import deflate, inflate
+from remit.adapters.dynamodb.entry_facts import pack, unpack
 from remit.domain.accounts import Account, AccountChange
 from remit.domain.actor import Actor, Channel
 from remit.domain.credits import Credit
@@ -41,11 +42,11 @@ def _json(value: Any) -> str:
 
 
 def _deflate(value: Any) -> bytes:
-    return zlib.compress(msgspec.json.encode(value), 9)
+    return deflate(msgspec.json.encode(value))
 
 
 def _inflate[T](data: bytes, type_: type[T]) -> T:
-    return msgspec.json.decode(zlib.decompress(data), type=type_)
+    return msgspec.json.decode(inflate(data), type=type_)
 
 
 def _split(value: Any, fact_names: tuple[str, ...]) -> tuple[str, str]:
@@ -120,7 +121,7 @@ def _entry_to(entry: JournalEntry) -> r.Record:
         pk,
         sk,
         currency=draft.currency,
-        body=canonical(draft_facts(draft)),
+        body=canonical(pack(draft_facts(draft))),
         sequence=entry.sequence,
         previous_hash=entry.previous_hash,
         hash=entry.hash,
@@ -130,7 +131,7 @@ def _entry_to(entry: JournalEntry) -> r.Record:
 
 
 def _entry_from(record: r.EntryRecord) -> JournalEntry:
-    draft = draft_from_facts(keys.account_id_of(record.pk), record.currency, msgspec.json.decode(record.body))
+    draft = draft_from_facts(keys.account_id_of(record.pk), record.currency, unpack(msgspec.json.decode(record.body)))
     return JournalEntry(draft, record.sequence, record.previous_hash, record.hash)
 
 
@@ -207,6 +208,7 @@ def _payment_to(payment: Payment) -> r.Record:
 def _credit_to(credit: Credit) -> r.Record:
     pk, sk = keys.credit(credit.account_id, credit.id)
     plain = msgspec.to_builtins(credit)
+    plain.pop("version")
     state = {name: plain.pop(name) for name in _CREDIT_STATE}
     plain["open_minor"] = credit.gross_minor  # what a reader of the index sees, which does not project the state
     list_pk, list_sk = keys.dated_listing("credit", credit.issued_on, credit.account_id, credit.id)
@@ -241,7 +243,7 @@ def _series_to(series: NumberSeries) -> r.Record:
 
 def _series_from(record: r.SeriesRecord) -> NumberSeries:
     last = record.last_issued_on
-    return NumberSeries(record.pk.removeprefix("S#"), record.version, date.fromisoformat(last) if last else None)
+    return NumberSeries(keys.series_name_of(record.pk), record.version, date.fromisoformat(last) if last else None)
 
 
 def _guard_to(guard: Guard) -> r.Record:
@@ -257,7 +259,7 @@ def _guard_to(guard: Guard) -> r.Record:
 
 
 def _guard_from(record: r.GuardRecord) -> Guard:
-    facts = msgspec.json.decode(zlib.decompress(record.deflated))
+    facts = msgspec.json.decode(inflate(record.deflated))
     return Guard(
         kind=facts["kind"],
         value=facts["value"],

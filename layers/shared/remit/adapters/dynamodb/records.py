@@ -13,7 +13,7 @@ from typing import Any
 
 from pynamodb.attributes import Attribute, BinaryAttribute, DiscriminatorAttribute, UnicodeAttribute
 from pynamodb.constants import NUMBER
-from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 
 from remit.adapters.dynamodb import keys
@@ -36,11 +36,14 @@ class IntegerAttribute(Attribute[int]):
 
 
 class AgendaIndex(GlobalSecondaryIndex["Record"]):
-    """What is due next, by kind and date: found without touching what is not."""
+    """What is due next, by kind and date: found without touching what is not.
+
+    `type` is projected because PynamoDB filters every query by it: an index without it would look empty.
+    """
 
     class Meta:
         index_name = keys.AGENDA_INDEX
-        projection = KeysOnlyProjection()
+        projection = IncludeProjection(["type"])
 
     agenda_pk = UnicodeAttribute(hash_key=True)
     agenda_at = UnicodeAttribute(range_key=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoSuchRouteError
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from remit.adapters.http.problems import CONTENT_TYPE, internal_problem, problem, problem_of
@@ -64,6 +64,7 @@ class Api:
         self.app = APIGatewayHttpResolver(enable_validation=True)
         self.app.exception_handler(RemitError)(self._refuse)
         self.app.exception_handler(RequestValidationError)(self._refuse_shape)
+        self.app.exception_handler(RequestUnsupportedContentType)(self._refuse_type)
         self.app.exception_handler(RecursionError)(self._refuse_depth)
         self.app.exception_handler(Exception)(self._fail)
         self.app.not_found(self._no_route)
@@ -72,15 +73,22 @@ class Api:
         """Answer one API Gateway event (payload version 2.0)."""
         correlation_id = event.get("requestContext", {}).get("requestId", "")
         self.logger.set_correlation_id(correlation_id)
-        if event.get("body") and not _says_json(event.get("headers") or {}):
-            # The resolver would read a form's fields as a body, and fail at any other type.
-            self.logger.info("refused", extra={"code": "not_json", "family": "shape"})
-            members = problem(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_json", "Invalid request", "Send application/json.", correlation_id
-            )
-            headers = {"Content-Type": CONTENT_TYPE}
-            return {"statusCode": members["status"], "headers": headers, "body": json.dumps(members)}
+        if refusal := self._refusal_of_body(event, correlation_id):
+            return {"statusCode": refusal["status"], "headers": {"Content-Type": CONTENT_TYPE}, "body": json.dumps(refusal)}
         return self.app.resolve(event, context)
+
+    def _refusal_of_body(self, event: dict[str, Any], correlation_id: str) -> dict[str, Any] | None:
+        """The problem with a body that the resolver would take for what it is not: a form's fields, or a list of one."""
+        body = event.get("body")
+        if not body:
+            return None
+        if not _says_json(event.get("headers") or {}):
+            return self._not_json(correlation_id)
+        if not event.get("isBase64Encoded") and body.lstrip().startswith("[") and _is_json(body):
+            self.logger.info("refused", extra={"code": "invalid_request", "family": "shape"})
+            detail = "The body is a JSON object, not a list."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", "Invalid request", detail, correlation_id)
+        return None
 
     @property
     def correlation_id(self) -> str:
@@ -125,6 +133,14 @@ class Api:
         detail = "The body is not JSON." if malformed else "Some values are missing, unknown or out of range."
         return _respond(problem(status, code, "Invalid request", detail, self.correlation_id, {"errors": faults[:20]}))
 
+    def _refuse_type(self, _error: RequestUnsupportedContentType) -> Response[str]:
+        return _respond(self._not_json(self.correlation_id))
+
+    def _not_json(self, correlation_id: str) -> dict[str, Any]:
+        self.logger.info("refused", extra={"code": "not_json", "family": "shape"})
+        detail = "Send application/json."
+        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_json", "Invalid request", detail, correlation_id)
+
     def _refuse_depth(self, _error: RecursionError) -> Response[str]:
         """Only a body can nest that deep: nothing of ours does."""
         self.logger.info("refused", extra={"code": "malformed_json", "family": "shape"})
@@ -143,7 +159,15 @@ class Api:
 def _says_json(headers: dict[str, str]) -> bool:
     """Whether the body is called JSON; nothing said counts as JSON."""
     content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
-    return content_type.partition(";")[0].strip().lower() in ("", "application/json")
+    return content_type.partition(";")[0].strip() in ("", "application/json")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _respond(members: dict[str, Any]) -> Response[str]:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 
 import stripe
 
 from remit.adapters.secrets import secret
-from remit.domain.errors import RuleError, TransientError
+from remit.domain.errors import GatewayFailedError, RuleError, TransientError
 from remit.domain.payments import Payment
 from remit.usecases.ports import CheckoutPage
 
@@ -57,17 +58,25 @@ class StripeGateway:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Stripe's errors as ours. A wrong API key stays what it is: nothing a caller could do about it."""
+    """Stripe's errors as ours. A wrong API key stays what it is: nothing a caller could do about it.
+
+    Stripe keeps a 500 under its idempotency key and answers it again for a day, and so it does the refusal of
+    a key that came with other parameters: https://docs.stripe.com/api/idempotent_requests
+    """
     try:
         yield
-    except (stripe.APIConnectionError, stripe.RateLimitError, stripe.IdempotencyError) as error:
+    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
         raise TransientError("gateway_unavailable", "The payment gateway did not answer. Try again.") from error
+    except stripe.IdempotencyError as error:
+        raise GatewayFailedError("gateway_failed", "The payment gateway failed. Try again.") from error
     except stripe.InvalidRequestError as error:
         raise RuleError("gateway_refused", f"The payment gateway refused: {error.user_message or error.code}.") from error
     except (stripe.AuthenticationError, stripe.PermissionError):
         raise
     except stripe.APIError as error:
-        raise TransientError("gateway_unavailable", "The payment gateway failed. Try again.") from error
+        if error.http_status == HTTPStatus.CONFLICT:  # the first request with this key still runs
+            raise TransientError("gateway_unavailable", "The payment gateway is busy. Try again.") from error
+        raise GatewayFailedError("gateway_failed", "The payment gateway failed. Try again.") from error
 
 
 @cache

@@ -17,7 +17,7 @@ def verify(payload: bytes, signature_header: str | None, secrets: Sequence[str])
     for secret in secrets:
         try:
             stripe.WebhookSignature.verify_header(payload.decode(), signature_header or "", secret, TOLERANCE_S)
-        except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError):
+        except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError, TypeError):  # TypeError: not ASCII
             continue
         return
     raise ForbiddenError("bad_signature", "The signature does not match, or is too old.")

@@ -1,0 +1,361 @@
+"""What every operation costs, measured on the local engine and held to the budgets: `python -m benchmarks.budgets`.
+
+Write and read request units come from the store's own `ReturnConsumedCapacity`, and are computed a second time from the
+items by AWS's rules; where the two differ, the run fails. The exit status is 1 when an operation is above its budget.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+from benchmarks.metering import Cost, metered
+from benchmarks.past import Customer, customer
+from local.stack import Stack, running_engine
+from remit.adapters.dynamodb.export_source import DynamoExportSource
+from remit.adapters.dynamodb.firm import fresh_firm
+from remit.adapters.email.letters import JinjaLetters
+from remit.adapters.ids import UlidIds
+from remit.adapters.payment_links import PaymentLinks
+from remit.domain.accounts import Address, Contact, TaxId
+from remit.domain.payments import PaymentStatus
+from remit.usecases.ports import CheckoutPage, guard_ref
+from tests.integration.ledger import TABLE, adapters_on
+from tests.integration.office import MONDAY, ONE_LINE, TEN_LINES, Office, SettableClock, report
+from tests.integration.table import recreate_table, table_properties
+
+USD_PER_MILLION_WRU, USD_PER_MILLION_RRU = 0.625, 0.125
+"""On demand, us-east-1, list price: https://aws.amazon.com/dynamodb/pricing/on-demand/"""
+
+HISTORY = 1_000
+CHECKOUT_URL = "https://checkout.stripe.com/c/pay/cs_live_" + "a1" * 30 + "#fidnandhYHdWcXxpYCc" + "2F" * 200
+"""As long as the gateway's own."""
+
+
+LINKS = PaymentLinks([b"k" * 32], "https://pay.northwind.example")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that one operation may cost. None: nothing is promised, and the figure is shown for information."""
+
+    wru: float | None = None
+    rru: float | None = None
+    calls: int | None = None
+
+
+ISSUE = Budget(16, 2, 2)
+ISSUE_AND_MOVE = Budget(17, 2, 2)
+"""An invoice due before all that are open moves the account in the agenda: a moved index key costs two units, where a
+first entry costs one and an unchanged one nothing. That is one unit above the budget of issuing, for few invoices."""
+WEBHOOK = Budget(16, 4, 3)
+WEBHOOK_AND_MOVE = Budget(17, 4, 3)
+"""Paying an overdue invoice off moves the account in the agenda as well, so that dunning looks at what is left (D5)."""
+WEBHOOK_AGAIN = Budget(0, 1, 1)
+CREDIT = Budget(10, 2, 2)
+DUNNING = Budget(6, 2)
+ACCOUNT_PAGE = Budget(0, 8, 3)
+EXPORT = Budget(0, 110)
+FREE = Budget(0)
+"""A read for which nothing else is promised."""
+
+
+def allocation(invoices: int) -> Budget:
+    return Budget(8 + 4 * invoices, 2 + invoices, 3)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What an operation cost: as the store reports it, as AWS's rules have it, and what is allowed."""
+
+    operation: str
+    reported: Cost
+    computed: Cost
+    budget: Budget
+
+    @property
+    def usd_per_million(self) -> float:
+        return self.reported.wru * USD_PER_MILLION_WRU + self.reported.rru * USD_PER_MILLION_RRU
+
+    @property
+    def excesses(self) -> list[str]:
+        spent = {"WRU": self.reported.wru, "RRU": self.reported.rru, "calls": self.reported.calls}
+        allowed = {"WRU": self.budget.wru, "RRU": self.budget.rru, "calls": self.budget.calls}
+        return [
+            f"{self.operation}: {amount:g} {unit}, allowed are {allowed[unit]:g}"
+            for unit, amount in spent.items()
+            if allowed[unit] is not None and amount > allowed[unit]
+        ]
+
+    @property
+    def disagreement(self) -> str | None:
+        theirs, ours = (self.reported.wru, self.reported.rru), (self.computed.wru, self.computed.rru)
+        return f"{self.operation}: the store reports {theirs} WRU and RRU, AWS's rules say {ours}" if theirs != ours else None
+
+
+DETAILS: dict[str, Any] = {
+    "address": Address("Am Sandtorkai 27", "Hamburg", "DE", line2="Haus B, 4. Etage", postal_code="20457"),
+    "tax_ids": (TaxId("eu_vat", "DE287654321"),),
+    "contacts": (Contact("Maria Petersen", "m.petersen@blueharbour.example", "+49 40 5550123", "billing"),),
+}
+
+
+class UuidKeys:
+    """Idempotency-Keys as most callers make them."""
+
+    def new(self, _prefix: str) -> str:
+        return str(uuid4())
+
+
+class StripesPages:
+    """A gateway that gives out addresses as long as Stripe's."""
+
+    name = "stripe"
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+
+    def start_checkout(self, *_: Any) -> CheckoutPage:
+        return CheckoutPage(CHECKOUT_URL, f"cs_live_{'a1' * 30}", self._clock.now() + timedelta(hours=24))
+
+
+@dataclass
+class Bench:
+    """A firm, the client that is metered, and the figures so far."""
+
+    office: Office
+    client: Any
+    store: Any
+    figures: list[Figure] = field(default_factory=list)
+
+    def measure(self, operation: str, budget: Budget, act: Callable[[], Any]) -> Figure:
+        with metered(self.client, self.store, TABLE, table_properties()) as meter:
+            act()
+        figure = Figure(operation, meter.reported, meter.computed, budget)
+        self.figures.append(figure)
+        return figure
+
+    # ---- The operations ---------------------------------------------------------------------------------------------
+
+    def issuing(self) -> None:
+        office, old = self.office, self.old.account_id
+        new, settled = office.account(**DETAILS), self.customer(paid=1).account_id
+        for operation, account, term, budget in (
+            ("issue an invoice of 10 lines: an account's first", new, "net30", ISSUE),
+            ("… when all before it are paid", settled, "net30", ISSUE),
+            (f"… with {HISTORY} paid and 60 open ones behind it", old, "net30", ISSUE),
+            ("… due earlier than all that are open", old, "on_receipt", ISSUE_AND_MOVE),
+        ):
+            order = office.order(account, TEN_LINES, term=term)
+            self.measure(operation, budget, lambda account=account, order=order: office.issue(account, order))
+        order = office.order(new, TEN_LINES, currency="USD")
+        self.measure("… in a currency that is not the firm's", Budget(16), lambda: office.issue(new, order))
+
+    def webhooks(self) -> None:
+        office = self.office
+        for operation, account in (
+            ("payment webhook to posted and allocated", office.account(**DETAILS)),
+            (f"… with {HISTORY} paid and 60 open ones behind it", self.old.account_id),
+        ):
+            payment, _ = office.checkout(account, office.invoice(account, TEN_LINES))
+            said = report(payment, PaymentStatus.SUCCEEDED, office.clock.now())
+            event = f"evt_1Qx{account[-20:]}"
+            self.measure(operation, WEBHOOK, lambda event=event, said=said: self._webhook(event, said))
+        for operation, overdue in (("… of an overdue invoice, the only one", 1), ("… of an overdue invoice, one of two", 2)):
+            late = office.account(**DETAILS)
+            payment, _ = next(iter([office.checkout(late, office.invoice(late, TEN_LINES)) for _ in range(overdue)]))
+            office.clock.advance(timedelta(days=40))
+            self._dun(late)
+            said = report(payment, PaymentStatus.SUCCEEDED, office.clock.now())
+            event = f"evt_1Qx{late[-20:]}"
+            self.measure(operation, WEBHOOK_AND_MOVE, lambda event=event, said=said: self._webhook(event, said))
+        self.measure("the same webhook again", WEBHOOK_AGAIN, lambda: self._webhook(event, said))
+        charge = report(payment, None, office.clock.now())
+        self.measure("another event of the same payment", WEBHOOK, lambda: self._webhook("evt_2", charge))
+
+    def _webhook(self, event: str, said: Any) -> None:
+        """What payment_webhooks does, and payment_events after it."""
+        guard = guard_ref("event", event)
+        if not self.office.books.load(guard).get(guard):
+            self.office.event(said, event)
+
+    def payments_and_credits(self) -> None:
+        office = self.office
+        account, open_items = self.old.account_id, iter(self.old.open_items)
+        item = next(open_items)
+        self.measure(
+            "payment by hand, allocated to one invoice",
+            WEBHOOK,
+            lambda: office.receive(account, item.total_minor, {item.invoice_id: item.total_minor}),
+        )
+        for count in (1, 10, 40):
+            chosen = {(item := next(open_items)).invoice_id: item.open_minor for _ in range(count)}
+            payment = office.receive(account, sum(chosen.values())).body["id"]
+            self.measure(
+                f"allocate one payment over {count} invoice{'s' if count > 1 else ''}",
+                allocation(count),
+                lambda payment=payment, chosen=chosen: office.allocate(account, payment, chosen),
+            )
+        self.measure("payment by hand, oldest of the open ones first", Budget(WEBHOOK.wru), lambda: self._oldest_first(account))
+        self.measure("issue a credit", CREDIT, lambda: office.credit(account))
+
+    def _oldest_first(self, account: str) -> None:
+        self.office.receive(account, 1_000, oldest_first=True)
+
+    def dunning(self) -> None:
+        office = self.office
+        month_ago = office.clock.now() - timedelta(days=40)
+        debtors = {
+            "dunning run, per account due: one overdue invoice": self.customer(paid=0, unpaid=1, until=month_ago),
+            f"… with {HISTORY} invoices behind it": self.customer(paid=HISTORY, unpaid=1, until=month_ago),
+        }
+        for operation, debtor in debtors.items():
+            self.measure(operation, DUNNING, lambda debtor=debtor: self._dun(debtor.account_id))
+        paid_meanwhile = self.customer(paid=0, unpaid=1, until=month_ago)
+        owed = paid_meanwhile.open_items[0]
+        office.receive(paid_meanwhile.account_id, owed.open_minor, {owed.invoice_id: owed.open_minor})
+        self.measure("… of an account that paid meanwhile", DUNNING, lambda: self._dun(paid_meanwhile.account_id))
+
+    def finding_the_due(self) -> None:
+        """The only one to fill the agenda of its table."""
+        nobody = self.measure("dunning run, when nobody is due", FREE, lambda: self._find(0))
+        for _ in range(100):
+            self.customer(paid=0, unpaid=1, lines=ONE_LINE)
+        still = self.measure("… with 100 accounts not due", FREE, lambda: self._find(0))
+        reported, computed = less(still.reported, nobody.reported), less(still.computed, nobody.computed)
+        self.figures.append(Figure("dunning run, per account not due", reported, computed, Budget(0, 0, 0)))
+        self.office.clock.advance(timedelta(days=60))
+        self.measure("… with all 100 due: finding them", FREE, lambda: self._find(100))
+
+    def _find(self, expected: int) -> None:
+        due, _ = self.office.agenda.accounts_due(self.office.today, None, 500)
+        expect(len(due) == expected)
+
+    def _dun(self, account: str) -> None:
+        """What the task `dun` of the state machine does for one account."""
+        self.office.firm = fresh_firm(self.office.books)
+        self.office.dun(account)
+
+    def reading(self) -> None:
+        page = "account page: balance, 20 open items, 20 entries"
+        self.measure(page, ACCOUNT_PAGE, lambda: self._account_page(self.old.account_id))
+
+    def _account_page(self, account: str) -> None:
+        """What `GET /accounts/{id}/overview` reads."""
+        journal = self.office.journal
+        journal.account_with_balances(account)
+        expect(len(journal.open_items(account, "EUR", limit=20)) == 20)
+        expect(len(list(journal.entries(account, "EUR", newest_first=True, limit=20))) == 20)
+
+    def exporting(self) -> None:
+        """A month of 1,000 entries: 500 invoices of 10 lines and their payments, by 20 accounts. Alone in its month."""
+        month = datetime(2025, 11, 20, tzinfo=UTC)
+        for _ in range(20):
+            self.customer(paid=25, until=month)
+        source = DynamoExportSource(self.office.clock)
+
+        def documents() -> None:
+            expect(sum(1 for _ in source.invoices("2025-11")) == 500)
+            expect(sum(1 for _ in source.payments("2025-11")) == 500)
+            expect(not list(source.credits("2025-11")))
+
+        def entries() -> None:
+            expect(sum(1 for _ in source.entries("2025-11")) == 1_000)
+
+        self.measure("export, per 1,000 entries: the entries", EXPORT, entries)
+        self.measure("… and their 500 invoices and 500 payments", FREE, documents)
+
+    @cached_property
+    def old(self) -> Customer:
+        """An account with a long history and much that is open."""
+        return self.customer(paid=HISTORY, unpaid=60)
+
+    def customer(self, **past: Any) -> Customer:
+        return customer(self.office, self.store, **past)
+
+
+def expect(done: bool) -> None:
+    """A measurement is worth nothing when the operation did not do its work."""
+    if not done:
+        raise AssertionError("the measured operation did something else")
+
+
+def less(whole: Cost, part: Cost) -> Cost:
+    return Cost(whole.wru - part.wru, whole.rru - part.rru, whole.calls - part.calls)
+
+
+@contextmanager
+def bench_on(engine: Stack) -> Iterator[Bench]:
+    """An empty table with a firm that is set up."""
+    store = engine.client("dynamodb")
+    recreate_table(store, TABLE)
+    with adapters_on(engine) as client:
+        clock = SettableClock(datetime(2025, 1, 7, 9, tzinfo=UTC))
+        office = Office(clock=clock, ids=UlidIds(clock), keys=UuidKeys(), letters=JinjaLetters(LINKS))
+        office.gateway = StripesPages(clock)
+        office.settle_in()  # long ago, so that nothing is older than its switches
+        clock.advance(MONDAY - clock.now())
+        yield Bench(office, client, store)
+
+
+def measured_on(engine: Stack) -> list[Figure]:
+    """The figures of all operations, each group from an empty table: a number series knows no past before its last date."""
+    groups: list[tuple[Callable[[Bench], None], ...]] = [
+        (Bench.issuing, Bench.webhooks, Bench.reading, Bench.payments_and_credits),
+        (Bench.dunning,),
+        (Bench.finding_the_due,),
+        (Bench.exporting,),
+    ]
+    figures: list[Figure] = []
+    for group in groups:
+        with bench_on(engine) as bench:
+            for measure in group:
+                measure(bench)
+            figures += bench.figures
+    return figures
+
+
+def table_of(figures: list[Figure]) -> str:
+    """The figures as text: one line an operation."""
+    lines = [f"{'operation':<62} {'WRU':>7} {'≤':>5} {'RRU':>7} {'≤':>5} {'calls':>6} {'≤':>4} {'USD/million':>12}"]
+    for figure in figures:
+        spent, budget = figure.reported, figure.budget
+        lines.append(
+            f"{figure.operation:<62} {spent.wru:>7g} {_limit(budget.wru):>5} {spent.rru:>7g} {_limit(budget.rru):>5} "
+            f"{spent.calls:>6} {_limit(budget.calls):>4} {figure.usd_per_million:>12.2f}"
+        )
+    return "\n".join(lines)
+
+
+def _limit(amount: float | None) -> str:
+    return "" if amount is None else f"{amount:g}"
+
+
+def parts_of(figures: list[Figure]) -> str:
+    """Where the write units go, item by item."""
+    return "\n".join(
+        f"{figure.operation}: " + ", ".join(f"{part} {units:g}" for part, units in sorted(figure.computed.parts.items()))
+        for figure in figures
+        if figure.computed.parts
+    )
+
+
+def main() -> int:
+    with running_engine(name=f"budgets-{os.getpid()}", say=lambda _: None) as engine:
+        figures = measured_on(engine)
+    print(table_of(figures))
+    if "--parts" in sys.argv:
+        print("\nWhere the write units go:\n" + parts_of(figures))
+    wrong = [each for figure in figures for each in [*figure.excesses, figure.disagreement] if each]
+    for each in wrong:
+        print(f"ABOVE BUDGET  {each}" if "allowed" in each else f"DISAGREEMENT  {each}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""Every operation stays within its budget of request units and calls (docs: the budgets of the ledger)."""
+
+import pytest
+
+from benchmarks.budgets import Figure, measured_on, table_of
+from benchmarks.metering import item_bytes, number_bytes
+from local.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def figures(ledger_engine: Stack) -> list[Figure]:
+    return measured_on(ledger_engine)
+
+
+def test_every_operation_is_within_its_budget(figures: list[Figure]) -> None:
+    assert [excess for figure in figures for excess in figure.excesses] == [], "\n" + table_of(figures)
+
+
+def test_the_stores_figures_are_those_of_awss_rules(figures: list[Figure]) -> None:
+    assert [figure.disagreement for figure in figures if figure.disagreement] == []
+
+
+def test_history_costs_nothing(figures: list[Figure]) -> None:
+    """The same operation costs the same, with 1,000 invoices behind it as without."""
+    cost = {figure.operation: (figure.reported.wru, figure.reported.rru, figure.reported.calls) for figure in figures}
+    behind = "… with 1000 paid and 60 open ones behind it"
+    webhooks = [figure.reported for figure in figures if "webhook to posted" in figure.operation or figure.operation == behind]
+    assert webhooks[-1] == webhooks[-2]
+    assert cost["dunning run, per account due: one overdue invoice"] == cost["… with 1000 invoices behind it"]
+
+
+@pytest.mark.parametrize(
+    ("number", "size"), [("0", 1), ("7", 2), ("12", 2), ("123", 3), ("12100", 3), ("-12100", 4), ("1000000", 2), ("1234567", 5)]
+)
+def test_the_size_of_a_number_goes_by_its_significant_digits(number: str, size: int) -> None:
+    assert number_bytes(number) == size
+
+
+def test_the_size_of_an_item_is_that_of_its_names_and_values() -> None:
+    assert item_bytes({"PK": {"S": "é"}, "n": {"N": "7"}, "b": {"B": b"123"}}) == (2 + 2) + (1 + 2) + (1 + 3)

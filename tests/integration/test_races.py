@@ -1,0 +1,254 @@
+"""Eight threads on one engine: nothing is doubled, lost or skipped (L4, L7, I2, I3, P2, G3)."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Barrier
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from remit.domain.accounts import AccountChange
+from remit.domain.errors import RemitError
+from remit.domain.invoices import InvoiceStatus
+from remit.domain.journal import EntryKind
+from remit.domain.payments import Payment, PaymentStatus
+from remit.usecases import idempotency
+from remit.usecases.idempotency import Answer
+from remit.usecases.ports import balance_ref, series_ref
+from remit.usecases.prove_numbers import prove_numbers
+from tests.integration.office import Office, report, until_done
+from tests.integration.state import faults_of
+
+THREADS = 8
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pauses between optimistic attempts keep their shape, at a twentieth of their length."""
+    monkeypatch.setattr(idempotency, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 2)))
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What a thread got instead of an answer."""
+
+    code: str
+
+
+def at_once[T](actions: Sequence[Callable[[], T]]) -> list[T | Refused]:
+    """Run the actions in eight threads that start together; conflicts are answered by asking again, as clients do."""
+    barrier = Barrier(min(THREADS, len(actions)))
+
+    def run(number: int) -> T | Refused:
+        if number < THREADS:
+            barrier.wait()
+        try:
+            return until_done(actions[number])
+        except RemitError as error:
+            return Refused(error.code)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(run, range(len(actions))))
+
+
+def entries_of(office: Office, account: str, kind: EntryKind) -> int:
+    return sum(entry.draft.kind is kind for entry in office.journal.entries(account, "EUR"))
+
+
+def test_invoices_of_many_accounts_share_one_series_without_gap_or_duplicate(office: Office) -> None:
+    accounts = [office.account() for _ in range(26)]
+    orders = [(account, office.order(account)) for _ in range(THREADS) for account in accounts]
+
+    answers = at_once([lambda each=each: office.issue(*each) for each in orders])
+
+    numbers = sorted(answer.body["number"] for answer in answers)
+    assert numbers == [f"INV-2026-{number:06d}" for number in range(1, len(orders) + 1)]
+    proof = prove_numbers("INV-2026", office.books, office.journal)
+    assert (proof.last, proof.count, proof.gaps) == (208, 208, ())
+    assert faults_of(office, accounts) == []
+
+
+def test_one_key_sent_by_eight_threads_gives_one_invoice_and_one_answer(office: Office) -> None:
+    account = office.account()
+    order = office.order(account)
+
+    answers = at_once([lambda: office.issue(account, order, "the-key")] * THREADS)
+
+    assert all(answer.body == answers[0].body for answer in answers)
+    assert Counter(answer.replayed for answer in answers) == {False: 1, True: THREADS - 1}
+    assert office.stored(series_ref("INV-2026")).last == 1
+    assert faults_of(office, [account]) == []
+
+
+def test_one_key_sent_by_eight_threads_gives_one_account(office: Office) -> None:
+    answers = at_once([lambda: office.account("the-key")] * THREADS)
+
+    accounts, _ = office.journal.accounts(None, 10)
+    assert set(answers) == {account.id for account in accounts}
+    assert len(accounts) == 1
+
+
+def test_one_order_invoiced_under_eight_keys_gives_one_invoice(office: Office) -> None:
+    account = office.account()
+    order = office.order(account)
+
+    answers = at_once([lambda key=f"key-{n}": office.issue(account, order, key) for n in range(THREADS)])
+
+    assert {answer.body["number"] for answer in answers} == {"INV-2026-000001"}
+    assert prove_numbers("INV-2026", office.books, office.journal).last == 1
+    assert office.stored(balance_ref(account, "EUR")).receivable_minor == 12_100
+    assert faults_of(office, [account]) == []
+
+
+def test_eight_allocations_of_one_payment_never_exceed_it(office: Office) -> None:
+    account = office.account()
+    payment = office.receive(account, 30_000).body["id"]
+    invoices = [office.invoice(account) for _ in range(THREADS)]
+
+    answers = at_once([lambda invoice=invoice: office.allocate(account, payment, {invoice: 7_000}) for invoice in invoices])
+
+    assert Counter(type(answer) for answer in answers) == {Answer: 4, Refused: 4}
+    assert {answer.code for answer in answers if isinstance(answer, Refused)} == {"allocation_exceeds_payment"}
+    stored = office.payment(account, payment)
+    assert sum(allocation.amount_minor for allocation in stored.allocations) == 28_000
+    assert stored.unapplied_minor == 2_000
+    assert faults_of(office, [account]) == []
+
+
+def test_eight_payments_onto_one_invoice_never_exceed_what_is_open(office: Office) -> None:
+    account = office.account()
+    invoice = office.invoice(account)
+
+    answers = at_once([lambda: office.receive(account, 5_000, {invoice: 5_000})] * THREADS)
+
+    assert Counter(type(answer) for answer in answers) == {Answer: 2, Refused: 6}
+    assert {answer.code for answer in answers if isinstance(answer, Refused)} == {"allocation_exceeds_open"}
+    assert office.open_item(account, invoice).open_minor == 2_100
+    assert faults_of(office, [account]) == []
+
+
+def test_eight_payments_oldest_first_leave_their_rest_unapplied(office: Office) -> None:
+    account = office.account()
+    invoice = office.invoice(account)
+
+    answers = at_once([lambda: office.receive(account, 5_000, oldest_first=True)] * THREADS)
+
+    assert all(isinstance(answer, Answer) for answer in answers)
+    assert office.open_item(account, invoice).status is InvoiceStatus.PAID
+    balance = office.stored(balance_ref(account, "EUR"))
+    assert (balance.receivable_minor, balance.credit_minor) == (0, 8 * 5_000 - 12_100)
+    assert faults_of(office, [account]) == []
+
+
+def test_one_event_delivered_eight_times_posts_once(office: Office) -> None:
+    account = office.account()
+    payment, _ = office.checkout(account, office.invoice(account))
+    said = report(payment, PaymentStatus.SUCCEEDED, office.clock.now())
+
+    answers = at_once([lambda: office.event(said, "evt_1")] * THREADS)
+
+    assert Counter(answer.replayed for answer in answers) == {False: 1, True: THREADS - 1}
+    assert entries_of(office, account, EntryKind.PAYMENT_RECEIVED) == 1
+    assert faults_of(office, [account]) == []
+
+
+def test_different_events_of_one_payment_at_once_post_once_and_lose_no_transaction(office: Office) -> None:
+    account = office.account()
+    invoice = office.invoice(account)
+    payment, _ = office.checkout(account, invoice)
+    now = office.clock.now()
+    arrived = report(payment, PaymentStatus.SUCCEEDED, now + timedelta(seconds=3))
+    events = [
+        (report(payment, PaymentStatus.PROCESSING, now + timedelta(seconds=1)), "evt_processing"),
+        (report(payment, PaymentStatus.FAILED, now + timedelta(seconds=2)), "evt_failed"),
+        (arrived, "evt_succeeded"),
+        (arrived, "evt_succeeded"),
+        (arrived, "evt_succeeded_again"),
+        (report(payment, None, now), "evt_charge"),
+        (report(payment, None, now), "evt_charge"),
+        (report(payment, PaymentStatus.CANCELED, now + timedelta(seconds=4)), "evt_canceled"),
+    ]
+    random.shuffle(events)
+
+    answers = at_once([lambda event=event: office.event(*event) for event in events])
+
+    assert all(isinstance(answer, Answer) for answer in answers)
+    stored = office.payment(account, payment.id)
+    assert (stored.status, stored.unapplied_minor) == (PaymentStatus.SUCCEEDED, 0)
+    assert [transaction.type for transaction in stored.transactions] == ["capture"]
+    assert entries_of(office, account, EntryKind.PAYMENT_RECEIVED) == 1
+    assert office.open_item(account, invoice).status is InvoiceStatus.PAID
+    assert faults_of(office, [account]) == []
+
+
+def test_eight_checkouts_of_one_invoice_lead_to_one_page(office: Office) -> None:
+    account = office.account()
+    invoice = office.invoice(account)
+
+    answers = at_once([lambda key=f"key-{n}": office.checkout(account, invoice, key)[0] for n in range(THREADS)])
+
+    assert len({payment.id for payment in answers}) == 1
+    assert len({payment.checkout_url for payment in answers}) == 1
+    assert len(office.journal.newest(Payment, account, None, 10)[0]) == 1
+
+
+def test_the_chain_of_an_account_stays_whole_in_a_storm_of_operations(office: Office) -> None:
+    account = office.account()
+    invoices = [office.invoice(account) for _ in range(4)]
+    payment = office.receive(account, 20_000).body["id"]
+    checkout, _ = office.checkout(account, invoices[0])
+    arrived = report(checkout, PaymentStatus.SUCCEEDED, office.clock.now())
+    orders = [office.order(account) for _ in range(8)]
+    storm: list[Callable[[], Any]] = [
+        *(lambda order=order: office.issue(account, order) for order in orders),
+        *(lambda invoice=invoice: office.receive(account, 9_000, {invoice: 4_000}) for invoice in invoices),
+        *(lambda invoice=invoice: office.allocate(account, payment, {invoice: 6_000}) for invoice in invoices),
+        *(lambda: office.receive(account, 3_000, oldest_first=True) for _ in range(4)),
+        *(lambda: office.credit(account) for _ in range(4)),
+        *(lambda: office.event(arrived, "evt_1") for _ in range(4)),
+        *(lambda: office.dun(account) for _ in range(2)),
+        *(lambda n=n: office.change(account, notes=f"note {n}") for n in range(4)),
+    ]
+    random.shuffle(storm)
+
+    answers = at_once(storm)
+
+    # Two of the payments' and allocations' choices can come too late; whatever came in is booked all the same.
+    late = {"allocation_exceeds_open", "allocation_exceeds_payment"}
+    assert {answer.code for answer in answers if isinstance(answer, Refused)} <= late
+    assert entries_of(office, account, EntryKind.INVOICE_ISSUED) == 12
+    assert entries_of(office, account, EntryKind.CREDIT_ISSUED) == 4
+    assert office.payment(account, checkout.id).status is PaymentStatus.SUCCEEDED
+    assert faults_of(office, [account]) == []
+
+
+def test_changes_of_one_account_at_once_are_all_kept(office: Office) -> None:
+    account = office.account(tags=())
+    fields = ("name", "email", "language", "time_zone", "notes", "default_term_id", "tags", "send_invoices")
+    values = ("New AG", "new@example.com", "de", "Europe/Berlin", "Call first", "net14", ("vip",), False)
+
+    at_once([lambda change=change: office.change(account, **dict([change])) for change in zip(fields, values, strict=True)])
+
+    stored, _ = office.journal.account_with_balances(account)
+    assert tuple(getattr(stored, field) for field in fields) == values
+    history, _ = office.journal.newest(AccountChange, account, None, 20)
+    assert [change.number for change in history] == list(range(9, 0, -1))
+    assert sorted(name for change in history[:-1] for name in change.after) == sorted(fields)
+
+
+def test_a_notice_is_sent_once_by_eight_runs_at_once(office: Office) -> None:
+    account = office.account()
+    office.invoice(account, term="on_receipt")
+    office.clock.advance(timedelta(days=5))
+
+    at_once([lambda: office.dun(account)] * THREADS)
+
+    assert len(office.postbox.sent) == 1
+    assert office.dun(account).why == "already_notified"
+    assert faults_of(office, [account]) == []

@@ -1,0 +1,184 @@
+"""The chain of entries, balances and replay (L1, L2, L6, L7)."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from remit.adapters.dynamodb.mapping import draft_from_facts
+from remit.domain.actor import Actor, Channel
+from remit.domain.errors import LedgerBrokenError
+from remit.domain.journal import (
+    GENESIS,
+    Balance,
+    EntryDraft,
+    EntryKind,
+    JournalEntry,
+    Posting,
+    Side,
+    amounts_by_document,
+    canonical,
+    draft_facts,
+    effect,
+    entry_hash,
+    replay,
+)
+from tests.support.builders import CLERK, NOW, TODAY
+from tests.support.strategies import chains, drafts
+
+type Chain = tuple[Balance, list[JournalEntry]]
+
+
+def draft(*postings: Posting, account_id: str = "acc_1", currency: str = "EUR") -> EntryDraft:
+    return EntryDraft(EntryKind.INVOICE_ISSUED, account_id, currency, TODAY, NOW, CLERK, postings)
+
+
+@given(chains())
+def test_L6_a_replay_reproduces_the_balance_exactly(chain: Chain) -> None:
+    balance, entries = chain
+    assert replay("acc_1", "EUR", entries) == (balance, [])
+
+
+@given(chains())
+def test_L6_what_is_open_on_the_documents_sums_to_the_receivable(chain: Chain) -> None:
+    balance, entries = chain
+    assert sum(amounts_by_document(entries).values()) == balance.receivable_minor
+
+
+@given(chains())
+def test_L7_entries_are_numbered_from_one_and_each_points_to_the_one_before(chain: Chain) -> None:
+    _, entries = chain
+    assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
+    assert [entry.previous_hash for entry in entries] == [GENESIS, *(entry.hash for entry in entries[:-1])]
+
+
+def tampered(entry: JournalEntry, how: str) -> JournalEntry:
+    old = entry.draft
+    postings = tuple(replace(posting, amount_minor=posting.amount_minor + 1) for posting in old.postings)
+    about = (replace(old.postings[0], document_id="inv_other"), *old.postings[1:])
+    changed = {
+        "amounts": replace(old, postings=postings),
+        "document": replace(old, postings=about),
+        "date": replace(old, effective_on=old.effective_on.replace(year=old.effective_on.year + 1, day=1)),
+        "recorded": replace(old, recorded_at=old.recorded_at.replace(microsecond=1)),
+        "actor": replace(old, actor=Actor("somebody", Channel.API)),
+        "reason": replace(old, reason="another"),
+        "order": replace(old, order_id="ord_other"),
+        "documents": replace(old, documents={"invoice": ("inv_other",)}),
+        "account": replace(old, account_id="acc_other"),
+        "currency": replace(old, currency="USD"),
+    }
+    return replace(entry, draft=changed[how])
+
+
+@pytest.mark.parametrize(
+    "how", ["amounts", "document", "date", "recorded", "actor", "reason", "order", "documents", "account", "currency"]
+)
+@given(chain=chains(), data=st.data())
+def test_L7_a_changed_entry_is_found_whatever_was_changed(how: str, chain: Chain, data: st.DataObject) -> None:
+    _, entries = chain
+    index = data.draw(st.integers(0, len(entries) - 1))
+    forged = [*entries[:index], tampered(entries[index], how), *entries[index + 1 :]]
+    _, faults = replay("acc_1", "EUR", forged)
+    assert f"entry {index + 1} was changed after it was written" in faults
+
+
+@given(chains(), st.data())
+def test_L7_an_entry_rewritten_with_a_fitting_hash_breaks_the_chain_after_it(chain: Chain, data: st.DataObject) -> None:
+    _, entries = chain
+    index = data.draw(st.integers(0, len(entries) - 2))
+    forged = tampered(entries[index], "amounts")
+    forged = replace(forged, hash=entry_hash(forged.draft, forged.sequence, forged.previous_hash))
+    _, faults = replay("acc_1", "EUR", [*entries[:index], forged, *entries[index + 1 :]])
+    assert f"entry {index + 2} does not follow the entry before it" in faults
+
+
+@given(chains(min_size=3), st.data())
+def test_L7_a_dropped_entry_is_found(chain: Chain, data: st.DataObject) -> None:
+    _, entries = chain
+    index = data.draw(st.integers(0, len(entries) - 2))
+    _, faults = replay("acc_1", "EUR", entries[:index] + entries[index + 1 :])
+    assert f"entry {index + 1} is missing before {index + 2}" in faults
+
+
+@given(chains())
+def test_L7_a_missing_last_entry_shows_in_the_balance(chain: Chain) -> None:
+    balance, entries = chain
+    replayed, _ = replay("acc_1", "EUR", entries[:-1])
+    assert (replayed.sequence, replayed.last_hash) != (balance.sequence, balance.last_hash)
+
+
+@given(chains(), st.data())
+def test_L7_reordered_entries_are_found(chain: Chain, data: st.DataObject) -> None:
+    _, entries = chain
+    shuffled = data.draw(st.permutations(entries))
+    assume(shuffled != entries)
+    assert replay("acc_1", "EUR", shuffled)[1]
+
+
+@given(chains(), st.data())
+def test_L7_a_repeated_entry_is_found(chain: Chain, data: st.DataObject) -> None:
+    _, entries = chain
+    index = data.draw(st.integers(0, len(entries) - 1))
+    assert replay("acc_1", "EUR", [*entries[: index + 1], *entries[index:]])[1]
+
+
+@given(drafts())
+def test_the_stored_facts_of_an_entry_are_the_entry(made: EntryDraft) -> None:
+    assert draft_from_facts(made.account_id, made.currency, draft_facts(made)) == made
+
+
+@given(drafts(), st.integers(1, 10**9))
+def test_L7_the_hash_follows_from_the_facts_as_they_are_stored(made: EntryDraft, sequence: int) -> None:
+    again = draft_from_facts(made.account_id, made.currency, draft_facts(made))
+    assert entry_hash(again, sequence, GENESIS) == entry_hash(made, sequence, GENESIS)
+
+
+def test_L7_the_hash_is_the_same_for_ever() -> None:
+    """Stored hashes must stay provable: whoever changes what is hashed breaks every ledger there is."""
+    made = draft(Posting("receivable", Side.DEBIT, 12100, "inv_1"), Posting("revenue:sales", Side.CREDIT, 12100, "inv_1"))
+    text = (
+        '["acc_1","EUR",1,"' + "0" * 64 + '",{"actor":["clerk-1","api"],"documents":{},"effective_on":"2026-03-02",'
+        '"kind":"invoice_issued","order_id":null,"postings":[["receivable","d",12100,"inv_1"],'
+        '["revenue:sales","c",12100,"inv_1"]],"reason":null,"recorded_at":"2026-03-02T09:00:00+00:00"}]'
+    )
+    assert entry_hash(made, 1, GENESIS) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_canonical_text_has_one_spelling() -> None:
+    assert canonical({"b": 1, "a": ["é"]}) == canonical({"a": ["é"], "b": 1}) == '{"a":["é"],"b":1}'
+
+
+def test_L8_an_entry_of_another_account_or_currency_does_not_post() -> None:
+    postings = (Posting("receivable", Side.DEBIT, 1, "inv_1"), Posting("revenue:sales", Side.CREDIT, 1, "inv_1"))
+    for other in (draft(*postings, account_id="acc_2"), draft(*postings, currency="USD")):
+        with pytest.raises(LedgerBrokenError) as broken:
+            Balance("acc_1", "EUR").post(other)
+        assert broken.value.code == "wrong_chain"
+
+
+@pytest.mark.parametrize(("account", "side"), [("receivable", Side.CREDIT), ("credit", Side.DEBIT), ("wallet", Side.DEBIT)])
+def test_L1_no_customer_account_goes_below_zero(account: str, side: Side) -> None:
+    other = Side.DEBIT if side is Side.CREDIT else Side.CREDIT
+    with pytest.raises(LedgerBrokenError) as broken:
+        Balance("acc_1", "EUR").post(draft(Posting(account, side, 1, "x"), Posting("cash:cash", other, 1)))
+    assert broken.value.code == "negative_balance"
+
+
+def test_A2_the_balance_is_receivable_less_credit_and_wallet() -> None:
+    assert Balance("acc_1", "EUR", receivable_minor=100, credit_minor=150, wallet_minor=10).balance_minor == -60
+
+
+@given(drafts())
+def test_A2_the_effect_of_an_entry_is_signed_by_the_side_on_which_each_account_grows(made: EntryDraft) -> None:
+    moved = effect(made)
+    firms = sum(
+        posting.amount_minor if posting.side is Side.DEBIT else -posting.amount_minor
+        for posting in made.postings
+        if ":" in posting.account or posting.account == "goodwill"
+    )
+    assets = moved.get("receivable", 0)
+    liabilities = moved.get("credit", 0) + moved.get("wallet", 0) + moved.get("held", 0)
+    assert assets - liabilities + firms == 0

@@ -1,0 +1,256 @@
+"""Payments: reports in any order, and allocations (P2, P4, P5, G3)."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remit.domain.errors import InvalidError, RuleError
+from remit.domain.invoices import InvoiceStatus, OpenItem
+from remit.domain.payments import (
+    MAX_ALLOCATIONS,
+    Allocation,
+    GatewayReport,
+    Payment,
+    PaymentStatus,
+    Transaction,
+    check_allocations,
+    oldest_first,
+    within_open,
+)
+from remit.domain.terms import Method, Part
+from tests.support import strategies
+from tests.support.builders import NOW, TODAY, attempt, open_item, report_on
+
+PENDING, PROCESSING, FAILED, CANCELED, SUCCEEDED = PaymentStatus
+
+
+def merged(payment: Payment, reports: list[GatewayReport]) -> Payment:
+    for report in reports:
+        payment = payment.with_report(report)
+    return payment
+
+
+def transaction(id: str) -> Transaction:
+    """A gateway's transaction: its id decides all that it says."""
+    return Transaction(NOW + timedelta(seconds=len(id)), "capture", id, 12100)
+
+
+reports = st.builds(
+    lambda status, seconds, failure, charge, ids: report_on(
+        attempt(),
+        status,
+        seconds,
+        failure=failure if status is FAILED else None,
+        transaction=transaction(charge) if charge else None,
+        gateway_ids=ids,
+    ),
+    st.none() | st.sampled_from([PROCESSING, FAILED, CANCELED, SUCCEEDED]),
+    st.integers(0, 5),
+    st.none() | st.sampled_from(["card_declined", "expired_card"]),
+    st.none() | st.sampled_from(["ch_1", "ch_22", "ch_333"]),
+    st.lists(st.sampled_from(["pi_1", "cs_1", "ch_1"]), max_size=2),
+)
+
+
+@given(st.lists(reports, min_size=1, max_size=6), st.data())
+def test_G3_every_order_and_repetition_of_the_reports_gives_one_payment(said: list[GatewayReport], data: st.DataObject) -> None:
+    repeated = data.draw(st.permutations(said + data.draw(st.lists(st.sampled_from(said), max_size=4))))
+    assert merged(attempt(), repeated) == merged(attempt(), said)
+
+
+def test_G3_every_order_of_a_cards_whole_story_gives_one_payment() -> None:
+    """A declined card, a second one that works, and a session that expires late: 720 orders, one end."""
+    story = [
+        report_on(attempt(), None, 1, transaction=transaction("ch_1"), gateway_ids=["ch_1", "pi_1"]),
+        report_on(attempt(), FAILED, 1, failure="card_declined", gateway_ids=["pi_1"]),
+        report_on(attempt(), PROCESSING, 2, gateway_ids=["pi_1"]),
+        report_on(attempt(), SUCCEEDED, 3, gateway_ids=["pi_1"]),
+        report_on(attempt(), None, 3, transaction=transaction("ch_22"), gateway_ids=["ch_22", "pi_1"]),
+        report_on(attempt(), CANCELED, 9, gateway_ids=["cs_1"]),
+    ]
+    ends = {repr(merged(attempt(), list(order))) for order in permutations(story)}
+    assert len(ends) == 1
+    end = merged(attempt(), story)
+    assert end.status is SUCCEEDED
+    assert end.failure is None
+    assert [each.id for each in end.transactions] == ["ch_1", "ch_22"]
+    assert end.gateway_ids == ("ch_1", "ch_22", "cs_1", "pi_1")
+
+
+@given(st.lists(reports, max_size=5), st.lists(reports, max_size=5))
+def test_P4_success_is_never_undone(before: list[GatewayReport], after: list[GatewayReport]) -> None:
+    assert merged(attempt(), [*before, report_on(attempt(), SUCCEEDED, 1), *after]).status is SUCCEEDED
+
+
+@given(st.lists(reports, max_size=5))
+def test_P4_what_arrived_is_no_matter_of_reports(said: list[GatewayReport]) -> None:
+    """Amounts and allocations change with the posting of the money only, in the use case."""
+    end = merged(attempt(), said)
+    assert (end.amount_minor, end.unapplied_minor, end.allocations, end.entries) == (12100, 0, (), ())
+
+
+def test_G3_of_two_failures_the_later_speaks() -> None:
+    first = report_on(attempt(), FAILED, 1, failure="card_declined")
+    second = report_on(attempt(), FAILED, 2, failure="expired_card")
+    assert merged(attempt(), [second, first]).failure == "expired_card"
+
+
+def test_G3_a_canceled_attempt_outranks_what_led_to_it() -> None:
+    assert merged(attempt(), [report_on(attempt(), CANCELED, 1), report_on(attempt(), FAILED, 2)]).status is CANCELED
+
+
+@pytest.mark.parametrize(
+    ("status", "expires_in", "under_way"),
+    [
+        (PENDING, None, True),
+        (PENDING, 60, True),
+        (PENDING, 0, False),
+        (PENDING, -60, False),
+        (FAILED, 60, True),  # the page lets the payer try another card
+        (FAILED, -60, False),
+        (PROCESSING, -60, True),  # the bank has it; no page is needed any more
+        (CANCELED, 60, False),
+        (SUCCEEDED, 60, False),
+    ],
+)
+def test_P4_an_attempt_blocks_a_second_while_it_may_still_be_completed(
+    status: PaymentStatus, expires_in: int | None, under_way: bool
+) -> None:
+    expires_at = None if expires_in is None else NOW + timedelta(seconds=expires_in)
+    assert attempt(status=status, expires_at=expires_at).is_under_way(NOW) is under_way
+
+
+# Allocation
+
+
+@given(st.lists(strategies.open_items(), max_size=8), strategies.amounts)
+def test_P2_oldest_first_allocates_no_more_than_the_payment_nor_than_is_open(items: list[OpenItem], amount: int) -> None:
+    items = [replace(item, invoice_id=f"inv_{n}") for n, item in enumerate(items)]
+    allocations = oldest_first(items, amount)
+    open_minor = {item.invoice_id: item.open_minor for item in items}
+    assert all(0 < each.amount_minor <= open_minor[each.invoice_id] for each in allocations)
+    assert sum(each.amount_minor for each in allocations) == min(amount, sum(open_minor.values()))
+
+
+@given(st.lists(strategies.open_items(), max_size=8), strategies.amounts)
+def test_P2_oldest_first_leaves_nothing_older_open_beside_what_it_pays(items: list[OpenItem], amount: int) -> None:
+    items = [replace(item, invoice_id=f"inv_{n}", number=f"INV-{n:03d}") for n, item in enumerate(items)]
+    queue = sorted((i for i in items if i.open_minor), key=lambda item: (item.next_due or date.max, item.number))
+    paid = {each.invoice_id: each.amount_minor for each in oldest_first(items, amount)}
+    started = [item for item in queue if item.invoice_id in paid]
+    assert started == queue[: len(started)]
+    assert all(paid[item.invoice_id] == item.open_minor for item in started[:-1])
+
+
+def test_P2_150_over_two_invoices_pays_the_first_and_part_of_the_second() -> None:
+    items = [open_item("inv_2", 6050, date(2026, 5, 9)), open_item("inv_1", 12100, date(2026, 5, 1))]
+    assert oldest_first(items, 15000) == (Allocation("inv_1", 12100), Allocation("inv_2", 2900))
+
+
+def test_P2_invoices_due_on_the_same_day_are_paid_in_the_order_of_their_numbers() -> None:
+    items = [open_item(f"inv_{n}", 100) for n in (3, 1, 2)]
+    assert [each.invoice_id for each in oldest_first(items, 250)] == ["inv_1", "inv_2", "inv_3"]
+
+
+def test_P2_no_more_than_40_invoices_are_paid_in_one_write() -> None:
+    items = [open_item(f"inv_{n:03d}", 100) for n in range(50)]
+    assert len(oldest_first(items, 5000)) == MAX_ALLOCATIONS == 40
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), strategies.amounts), max_size=6, unique_by=lambda pair: pair[0]),
+    st.lists(st.integers(0, 10**12), min_size=5, max_size=5),
+    strategies.amounts,
+)
+def test_P4_money_that_arrives_is_cut_to_what_is_open_and_to_what_there_is(
+    wishes: list[tuple[int, int]], open_minor: list[int], amount: int
+) -> None:
+    """Invoices 5 to 9 are not known: their share is not lost but left unapplied."""
+    items = {f"inv_{n}": replace(open_item(f"inv_{n}", 1), open_minor=left) for n, left in enumerate(open_minor)}
+    intended = [Allocation(f"inv_{n}", wish) for n, wish in wishes]
+    allocations = within_open(intended, items, amount)
+    wanted = {wish.invoice_id: wish.amount_minor for wish in intended}
+    assert sum(each.amount_minor for each in allocations) <= amount
+    assert all(0 < each.amount_minor <= min(items[each.invoice_id].open_minor, wanted[each.invoice_id]) for each in allocations)
+
+
+@pytest.mark.parametrize(
+    ("allocations", "error", "code"),
+    [
+        ([Allocation("inv_1", 0)], InvalidError, "amount_not_positive"),
+        ([Allocation("inv_1", -5)], InvalidError, "amount_not_positive"),
+        ([Allocation("inv_1", 1), Allocation("inv_1", 1)], InvalidError, "duplicate_allocation"),
+        ([Allocation("inv_1", 60), Allocation("inv_2", 41)], RuleError, "allocation_exceeds_payment"),
+        ([Allocation(f"inv_{n}", 1) for n in range(41)], InvalidError, "too_many_allocations"),
+    ],
+)
+def test_P2_allocations_that_make_no_sense_are_refused(allocations: list[Allocation], error: type[Exception], code: str) -> None:
+    with pytest.raises(error, match=code):
+        check_allocations(allocations, 100)
+
+
+def test_P2_allocations_up_to_the_payment_and_to_40_invoices_are_accepted() -> None:
+    check_allocations([Allocation(f"inv_{n}", 1) for n in range(40)], 40)
+    check_allocations([], 0)
+
+
+@given(strategies.payments, st.integers(1, 10**12))
+def test_P2_a_payment_gives_no_more_than_is_unapplied(payment: Payment, wish: int) -> None:
+    if wish > payment.unapplied_minor:
+        with pytest.raises(RuleError, match="allocation_exceeds_payment"):
+            payment.draw([Allocation("inv_1", wish)], 7)
+    else:
+        drawn = payment.draw([Allocation("inv_1", wish)], 7)
+        assert payment.unapplied_minor - drawn.unapplied_minor == wish
+        assert drawn.allocations[-1] == Allocation("inv_1", wish)
+        assert drawn.entries[-1] == 7
+
+
+@given(strategies.open_items(), st.data())
+def test_P2_settling_pays_the_parts_oldest_first_and_keeps_the_sum(item: OpenItem, data: st.DataObject) -> None:
+    if item.open_minor == 0:
+        return
+    amount = data.draw(st.integers(1, item.open_minor))
+    settled = item.settle(amount, 9)
+    assert settled.open_minor == item.open_minor - amount == sum(part.open_minor for part in settled.parts)
+    assert settled.entries == (*item.entries, 9)
+    by_date = sorted(zip(item.parts, settled.parts, strict=True), key=lambda pair: pair[0].due_date)
+    touched = [before.open_minor != after.open_minor for before, after in by_date if before.open_minor]
+    assert touched == sorted(touched, reverse=True), "a younger part was paid before an older one"
+    assert all(0 <= after.open_minor <= before.open_minor for before, after in by_date)
+
+
+@pytest.mark.parametrize("amount", [0, -1, 12101])
+def test_P2_an_invoice_takes_no_more_than_is_open_and_nothing_below_one(amount: int) -> None:
+    with pytest.raises(RuleError) as refusal:
+        open_item("inv_1", 12100).settle(amount, 1)
+    assert refusal.value.code == "allocation_exceeds_open"
+    assert refusal.value.facts["open_minor"] == 12100
+
+
+def test_I1_an_invoice_goes_from_issued_over_part_paid_to_paid() -> None:
+    item = open_item("inv_1", 12100)
+    assert item.status is InvoiceStatus.ISSUED
+    item = item.settle(100, 2)
+    assert item.status is InvoiceStatus.PART_PAID
+    item = item.settle(12000, 3)
+    assert item.status is InvoiceStatus.PAID
+    assert item.next_due is None
+
+
+def test_the_next_due_date_is_that_of_the_earliest_part_still_open() -> None:
+    parts = (Part(TODAY, 50, 0), Part(TODAY + timedelta(days=9), 50, 50), Part(TODAY + timedelta(days=5), 50, 1))
+    item = replace(open_item("inv_1", 51), parts=parts, total_minor=150)
+    assert item.next_due == TODAY + timedelta(days=5)
+
+
+def test_T3_a_method_that_the_term_does_not_allow_is_refused() -> None:
+    item = replace(open_item(), methods=(Method.CASH,))
+    item.require_method(Method.CASH)
+    with pytest.raises(RuleError) as refusal:
+        item.require_method(Method.CARD)
+    assert refusal.value.facts["allowed_methods"] == ["cash"]

@@ -1,0 +1,144 @@
+"""Outbox: what was written becomes events, in order, and nothing that is nobody's business (L3, X1)."""
+
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from remit.domain.errors import TransientError
+from remit.domain.payments import Allocation, PaymentStatus
+from tests.support.builders import NOW, Office, firm, report_on
+from tests.support.handlers import CONTEXT, load
+
+
+class Bus:
+    """EventBridge: takes ten entries at a time, and refuses those it is told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, Any]] = []
+        self.sizes: list[int] = []
+        self.refuse: set[int] = set()
+
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        self.sizes.append(len(Entries))
+        results = [{"ErrorCode": "ThrottlingException"} if n in self.refuse else {"EventId": str(n)} for n in range(len(Entries))]
+        self.taken += [entry for n, entry in enumerate(Entries) if n not in self.refuse]
+        return {"FailedEntryCount": len(self.refuse), "Entries": results}
+
+
+@pytest.fixture
+def outbox(environment: None) -> ModuleType:
+    module = load("outbox")
+    module.events = Bus()  # type: ignore[attr-defined]
+    return module
+
+
+def published(outbox: ModuleType, office: Office, after: int = 0) -> list[tuple[str, dict[str, Any]]]:
+    events = [outbox.event_of(record) for record in office.books.stream_records(after)]
+    return [(event["DetailType"], json.loads(event["Detail"])) for event in events if event]
+
+
+def test_every_entry_becomes_an_event_named_after_its_operation(outbox: ModuleType, office: Office) -> None:
+    account_id = office.open_account()
+    office.invoice(account_id, 10000)
+    payment_id = office.receive(account_id, 15000).body["id"]
+    office.goodwill(account_id, 1210)
+    item = office.books.open_items(account_id, "EUR")[0]
+    office.allocate(account_id, payment_id, Allocation(item.invoice_id, 100))
+    events = published(outbox, office)
+    assert [name for name, _ in events] == ["InvoiceIssued", "PaymentReceived", "CreditIssued", "PaymentAllocated"]
+    assert [detail["id"] for _, detail in events] == [f"{account_id}.EUR.{n}" for n in (1, 2, 3, 4)]
+
+
+def test_an_event_says_what_was_posted_and_about_which_documents(outbox: ModuleType, office: Office) -> None:
+    account_id = office.open_account()
+    invoice_id = office.invoice(account_id, 10000)
+    ((name, detail),) = published(outbox, office)
+    assert name == "InvoiceIssued"
+    assert detail == {
+        "id": f"{account_id}.EUR.1",
+        "account_id": account_id,
+        "currency": "EUR",
+        "sequence": 1,
+        "effective_on": "2026-03-02",
+        "recorded_at": NOW.isoformat(),
+        "documents": {"invoice": [invoice_id]},
+        "order_id": invoice_id.replace("inv_", "ord_"),
+        "postings": [
+            ["receivable", "d", 12100, invoice_id],
+            ["revenue:services", "c", 10000, invoice_id],
+            ["tax:VAT21", "c", 2100, invoice_id],
+        ],
+    }
+
+
+def test_events_carry_no_names_and_no_free_text(outbox: ModuleType, office: Office) -> None:
+    account_id = office.open_account(name="SECRET NAME", email="secret@mail.example", notes="SECRET NOTE")
+    office.invoice(account_id)
+    office.goodwill(account_id, 100)  # its reason is free text
+    text = json.dumps(published(outbox, office)).lower()
+    assert "secret" not in text
+    assert "sorry" not in text
+    assert "clerk" not in text
+
+
+def test_a_payment_that_turns_to_failed_is_an_event_and_only_then(outbox: ModuleType, office: Office) -> None:
+    account_id = office.open_account()
+    payment, _ = office.checkout(account_id, office.invoice(account_id))
+    before = len(office.books.stream_records())
+    for n, status in enumerate([PaymentStatus.FAILED, PaymentStatus.FAILED, PaymentStatus.PROCESSING, PaymentStatus.FAILED]):
+        office.gateway_says(report_on(payment, status, n, failure="card_declined"), f"evt_{n}")
+    events = published(outbox, office, before)
+    assert [name for name, _ in events] == ["PaymentFailed", "PaymentFailed"]
+    assert events[0][1] == {
+        "id": f"{payment.id}.failed",
+        "account_id": account_id,
+        "payment_id": payment.id,
+        "currency": "EUR",
+        "amount_minor": 12100,
+    }
+
+
+def test_what_is_nobodys_business_is_no_event(outbox: ModuleType, office: Office) -> None:
+    account_id = office.open_account()
+    office.change_account(account_id, name="Other")
+    office.place_order(account_id)
+    office.books.commit([firm()])
+    assert published(outbox, office) == []
+
+
+def test_a_deleted_item_and_a_rewritten_entry_are_no_events(outbox: ModuleType, office: Office) -> None:
+    office.invoice(office.open_account())
+    (entry,) = [each for each in office.books.stream_records() if each["dynamodb"]["NewImage"]["type"] == {"S": "entry"}]
+    assert outbox.event_of({"eventName": "REMOVE", "dynamodb": {"OldImage": entry["dynamodb"]["NewImage"]}}) is None
+    assert outbox.event_of(entry | {"eventName": "MODIFY"}) is None
+
+
+def test_a_batch_is_published_in_order_ten_at_a_time(outbox: ModuleType, office: Office) -> None:
+    account_id = office.open_account()
+    for _ in range(23):
+        office.receive(account_id, 100)
+    outbox.handler({"Records": office.books.stream_records()}, CONTEXT)
+    assert outbox.events.sizes == [10, 10, 3]
+    sequences = [json.loads(entry["Detail"])["sequence"] for entry in outbox.events.taken]
+    assert sequences == list(range(1, 24))
+    assert {(entry["Source"], entry["EventBusName"]) for entry in outbox.events.taken} == {("remit", "remit-test")}
+
+
+def test_what_the_bus_does_not_take_fails_the_batch_so_that_it_comes_again(outbox: ModuleType, office: Office) -> None:
+    account_id = office.open_account()
+    for _ in range(12):
+        office.receive(account_id, 100)
+    outbox.events.refuse = {3}
+    with pytest.raises(TransientError, match="bus_refused"):
+        outbox.handler({"Records": office.books.stream_records()}, CONTEXT)
+    outbox.events.refuse = set()
+    outbox.handler({"Records": office.books.stream_records()}, CONTEXT)
+    ids = {json.loads(entry["Detail"])["id"] for entry in outbox.events.taken}
+    assert ids == {f"{account_id}.EUR.{n}" for n in range(1, 13)}
+
+
+def test_the_event_of_a_repeated_record_has_the_same_id(outbox: ModuleType, office: Office) -> None:
+    office.invoice(office.open_account())
+    assert published(outbox, office) == published(outbox, office)
