@@ -1,6 +1,5 @@
 """HTTP: customers' accounts, their balances, and why these are what they are."""
 
-from datetime import date
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -12,7 +11,7 @@ from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
 from remit.adapters.ids import UlidIds
 from remit.contract.accounts import AccountsPage, AccountView, ChangeAccountBody, HistoryPage, NewAccountBody
-from remit.contract.common import ChangeView, Currency, Id
+from remit.contract.common import ChangeView, Currency, Day, Id
 from remit.contract.invoices import OpenItemView
 from remit.contract.ledger import (
     BalancesView,
@@ -146,7 +145,7 @@ def explanation(
     account_id: AccountId,
     currency: Annotated[Currency, Path()],
     figure: Annotated[Figure, Query()] = Figure.BALANCE,
-    as_of: Annotated[date | None, Query()] = None,
+    as_of: Annotated[Day | None, Query()] = None,
     after: Annotated[int, Query(ge=0, lt=10**10)] = 0,
     limit: Limit = 100,
 ) -> ExplanationView:

@@ -271,7 +271,7 @@ def test_something_that_exists_is_told_from_a_version_that_moved_on(client: Any)
     books.commit([account()])
     with pytest.raises(AlreadyExistsError) as exists:
         books.commit([account(), account("acc_2")])
-    assert (exists.value.code, exists.value.what) == ("already_exists", "A")
+    assert (exists.value.code, exists.value.what, exists.value.id) == ("already_exists", "Account", "acc_1")
     with pytest.raises(ConflictError) as moved:
         books.commit([replace(account(), version=7), account("acc_2")])
     assert moved.value.code == "changed_meanwhile"

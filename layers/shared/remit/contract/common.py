@@ -1,9 +1,10 @@
 """Words that the whole API shares. Bodies refuse unknown fields; views are read off the domain's objects."""
 
-from datetime import datetime
+import re
+from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from remit.domain.money import EXPONENTS, MAX_MINOR
 
@@ -27,6 +28,17 @@ Email = Annotated[
         pattern=r"^[^@\s<>,;:\"]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", max_length=254, examples=["billing@customer.example"]
     ),
 ]
+
+
+def _calendar_day(value: Any) -> Any:
+    """A date is written as one: pydantic alone would also take a number, as seconds since 1970."""
+    if not (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        raise ValueError("not a date like 2026-11-23")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_calendar_day)]
+"""A date that a caller names."""
 Id = Annotated[str, Field(pattern=r"^[a-z]{3}_[0-9a-z]{26}$")]
 
 

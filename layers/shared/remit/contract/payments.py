@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from remit.contract.common import Body, Currency, Id, Page, PositiveMinor, ShortText, View
+from remit.contract.common import Body, Currency, Day, Id, Page, PositiveMinor, ShortText, View
 from remit.contract.firm import TaxCodeName
 from remit.domain.credits import CreditKind, TaxOption
 from remit.domain.money import Money
@@ -33,7 +33,7 @@ class NewPaymentBody(Body):
     amount_minor: PositiveMinor
     currency: Currency
     method: Method
-    value_date: date
+    value_date: Day
     reference: ShortText | None = None
     allocations: Allocations | Literal["oldest_first"] = []
 

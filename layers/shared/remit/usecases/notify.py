@@ -52,7 +52,8 @@ def send_receipt(
     account = need_account(loaded, account_id)
     payment = need(loaded, payment_ref(account_id, payment_id))
     since = firm.switches.send_receipts_since
-    if not firm.switches.send_receipts or payment.created_at < _later(since, None):
+    arrived = payment.reported_at or payment.created_at
+    if not firm.switches.send_receipts or arrived < _later(since, None):
         return None
     refs = [open_item_ref(account_id, allocation.invoice_id) for allocation in payment.allocations]
     settled = books.load(*refs) if refs else loaded

@@ -11,8 +11,9 @@ from remit.usecases.guards import AlreadyExistsError
 from remit.usecases.loading import need
 from remit.usecases.ports import Books, Clock, Letter, Mailer, message_ref
 
-LEASE = timedelta(minutes=5)
-"""How long a claim holds. No function of Remit lives that long, so an older claim's owner is dead."""
+LEASE = timedelta(minutes=1)
+"""How long a claim holds. No function that sends mail lives that long (template.yaml), so an older claim's owner is dead;
+and what retries such a function goes on for longer."""
 
 
 def send_once(

@@ -81,10 +81,15 @@ def _open_page(
     account_id: str, invoice_id: str, payment_id: str, return_url: Callable[[Payment], str], books: Books, gateway: PaymentGateway
 ) -> Payment:
     """Ask the gateway for the page of this attempt, unless it was asked before, and remember it."""
-    loaded = books.load(payment_ref(account_id, payment_id), invoice_ref(account_id, invoice_id))
+    loaded = books.load(
+        payment_ref(account_id, payment_id), invoice_ref(account_id, invoice_id), open_item_ref(account_id, invoice_id)
+    )
     payment = need(loaded, payment_ref(account_id, payment_id))
     if payment.checkout_url:
         return payment
+    item = need(loaded, open_item_ref(account_id, invoice_id))
+    if item.open_minor == 0:  # settled otherwise since the attempt was stored
+        raise RuleError("invoice_settled", f"Invoice {item.number} has nothing left to pay.", open_minor=0)
     invoice: Invoice = need(loaded, invoice_ref(account_id, invoice_id))
     if payment.status is PaymentStatus.CANCELED:
         raise RuleError("attempt_canceled", "This attempt was given up. Ask again for a new one.", payment_id=payment.id)

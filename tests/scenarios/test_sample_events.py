@@ -1,0 +1,200 @@
+"""Every file of events/ through its handler, as `make invoke FUNCTION=… EVENT=…` does it, and what comes of it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.invoke import handler_for
+from local.stack import ROOT
+from tests.scenarios.template import functions
+from tests.scenarios.world import World
+
+EVENTS = sorted(str(path.relative_to(ROOT / "events").with_suffix("")) for path in (ROOT / "events").glob("*/*.json"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a handler answered, or the error that it ended with."""
+
+    answer: Any
+    error: str
+
+    @property
+    def status(self) -> int:
+        assert self.answer is not None, self.error
+        return int(self.answer["statusCode"])
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.answer["body"])
+
+    @property
+    def code(self) -> str:
+        return str(self.body["code"])
+
+
+type Check = Callable[[Outcome], bool]
+
+
+def answers(status: int, code: str | None = None) -> Check:
+    return lambda found: found.status == status and (code is None or found.code == code)
+
+
+def returns(**members: Any) -> Check:
+    return lambda found: {name: found.answer[name] for name in members} == members
+
+
+def fails_with(error: str) -> Check:
+    return lambda found: error in found.error
+
+
+def shows(status: int, text: str) -> Check:
+    return lambda found: found.status == status and text in found.answer["body"]
+
+
+EXPECTED: dict[str, Check] = {
+    "accounting_export/prepare": returns(period="2026-11", export_id="exp_01kaq7m2w5"),
+    "accounting_export/prepare_bad_period": fails_with("InvalidError"),
+    "accounting_export/prepare_scheduled": lambda found: found.answer["export_id"].startswith("exp_scheduled_20"),
+    "accounting_export/record_failure": returns(export_id="exp_01kaq7m2w5"),
+    "accounting_export/write_files": lambda found: {"journal.hledger"} < {file["name"] for file in found.answer["files"]},
+    "accounts/change": answers(200),
+    "accounts/create": answers(201),
+    "accounts/create_with_unknown_field": answers(422, "invalid_request"),
+    "accounts/list": answers(200),
+    "accounts/overview": answers(200),
+    "accounts/read": answers(200),
+    "accounts/replay": lambda found: found.body["differences"] == [],
+    "accounts/why_this_balance": lambda found: len(found.body["entries"]) >= 1,
+    "clock/move_back": answers(409, "clock_moves_forward"),
+    "clock/read": answers(200),
+    "credits/goodwill": lambda found: (found.status, found.body["tax_minor"]) == (201, 420),
+    "credits/list": answers(200),
+    "dunning/dun": returns(why="not_overdue", tier=None),
+    "dunning/dun_unknown_account": fails_with("NotFoundError"),
+    "dunning/find_due": lambda found: found.answer["cursor"] is None,
+    "firm/read": answers(200),
+    "firm/set": answers(200),
+    "firm/set_without_name": answers(422, "invalid_request"),
+    "health/ok": answers(200),
+    "invoicing/issue": lambda found: (found.status, found.body["number"][:4]) == (201, "INV-"),
+    "invoicing/list_open": answers(200),
+    "invoicing/order": lambda found: (found.status, found.body["totals"]["gross_minor"]) == (201, 66_691),
+    "invoicing/prove_numbers": lambda found: found.body["gaps"] == [],
+    "invoicing/quote": lambda found: {offer["term"]["id"] for offer in found.body["offers"]} >= {"on_receipt", "net30"},
+    "invoicing/read": answers(200),
+    "ledger_check/after_all": returns(cursor=None, accounts=3, differences=0),
+    "ledger_check/first_page": returns(differences=0),
+    "notifications/invoice_issued": lambda found: (found.answer, found.error) == (None, ""),
+    "notifications/not_subscribed": fails_with("ValueError"),
+    "notifications/payment_received": lambda found: (found.answer, found.error) == (None, ""),
+    "operations/export": answers(202),
+    "operations/read_unknown_export": answers(404, "export_not_found"),
+    "operations/run_dunning": answers(202),
+    "outbox/entry": lambda found: (found.answer, found.error) == (None, ""),
+    "outbox/nothing_to_tell": lambda found: (found.answer, found.error) == (None, ""),
+    "outbox/payment_failed": lambda found: (found.answer, found.error) == (None, ""),
+    "payment_events/none_of_ours": returns(batchItemFailures=[]),
+    "payment_events/succeeded": returns(batchItemFailures=[]),
+    "payment_events/unknown_payment": returns(batchItemFailures=[{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]),
+    "payment_page/come_back": shows(200, "INV-"),
+    "payment_page/pay": answers(303),
+    "payment_page/show": shows(200, "INV-"),
+    "payment_page/show_forged": lambda found: found.status in (403, 404),
+    "payment_webhooks/stale": answers(400, "bad_signature"),
+    "payment_webhooks/stale_in_base64": answers(400, "bad_signature"),
+    "payment_webhooks/unsigned": answers(400, "bad_signature"),
+    "payments/checkout": lambda found: (found.status, "/c/pay/" in found.body["checkout_url"]) == (201, True),
+    "payments/list": answers(200),
+    "payments/record": lambda found: (found.status, found.body["unapplied_minor"]) == (201, 60_000 - 12_100),
+    "payments/record_negative": answers(422, "invalid_request"),
+}
+"""Event → what its handler is to make of it."""
+
+IN_ORDER = ("prepare_bad_period", "prepare", "write_files", "record_failure")
+"""The steps of one export, of which each needs the one before; the first names a month that there is not."""
+
+
+def invoke(world: World, event: str, values: dict[str, str]) -> Outcome:
+    function, _, name = event.rpartition("/")
+    command = [sys.executable, "-m", "local.invoke", function, name, "--stack", world.stack.name]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | values, capture_output=True, text=True, timeout=120)
+    # What is logged comes first, a line each; the answer is what begins in the first column, to the end.
+    text = "\n".join(line for line in done.stdout.splitlines() if not line.startswith(('{"level"', '{"_aws"')))
+    return Outcome(json.loads(text), "") if done.returncode == 0 else Outcome(None, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def outcomes(world: World) -> dict[str, Outcome]:
+    """All events, each about its own customer who owes EUR 121.00, a few at a time."""
+    world.firm.is_set_up()
+    if world.clock.today < date(2026, 12, 1):
+        world.clock.moves_to("2026-12-01")  # the month of the sample export is over
+    values = {event: _values(world) for event in EVENTS}
+    export = [f"accounting_export/{step}" for step in IN_ORDER]
+
+    def run(events: list[str]) -> dict[str, Outcome]:
+        return {event: invoke(world, event, values[event]) for event in events}
+
+    found: dict[str, Outcome] = {}
+    with ThreadPoolExecutor(3) as pool:
+        for done in pool.map(run, [export, *([event] for event in EVENTS if event not in export)]):
+            found |= done
+    world.firm.may_have_been_changed()
+    return found
+
+
+def _values(world: World) -> dict[str, str]:
+    customer = world.a_customer()
+    invoice = customer.is_invoiced()
+    return {
+        "ACCOUNT_ID": customer.id,
+        "ORDER_ID": str(invoice.facts["order_id"]),
+        "INVOICE_ID": invoice.id,
+        "PAYMENT_ID": invoice.start_checkout().payment_id,
+        "PAY_TOKEN": world.signed_link(invoice).rpartition("/")[2],
+        "TODAY": world.clock.today.isoformat(),
+    }
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_sample_event_does_what_it_shows(outcomes: dict[str, Outcome], event: str) -> None:
+    assert EXPECTED[event](outcomes[event]), outcomes[event]
+
+
+def test_every_function_has_a_sample_event(world: World, outcomes: dict[str, Outcome]) -> None:
+    """Of each handler in template.yaml; `publish` takes what `write_files` answers, hashes and all, which no file can hold."""
+    shown = {(event.partition("/")[0], handler_for(*event.split("/"))) for event in EVENTS}
+    deployed = {
+        (Path(properties["CodeUri"]).name, properties.get("Handler", "handler.handler").removeprefix("handler."))
+        for properties in functions().values()
+    }
+    assert deployed - shown <= {("accounting_export", "publish")}
+    assert {event.partition("/")[0] for event in EVENTS} == {folder for folder, _ in deployed}
+
+
+def test_an_event_about_something_unknown_says_what_to_name(world: World) -> None:
+    """`make invoke` without the values that an event needs."""
+    environment = {name: value for name, value in os.environ.items() if name != "INVOICE_ID"}
+    command = [sys.executable, "-m", "local.invoke", "invoicing", "read", "--stack", world.stack.name]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "INVOICE_ID" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_samples_of_money_that_arrived_are_in_the_books(world: World, outcomes: dict[str, Outcome]) -> None:
+    """What handlers did in this process is in the deployed stack's ledger: it is one and the same."""
+    recorded = outcomes["payments/record"].body
+    proof = world.api.get(f"/accounts/{recorded['account_id']}/replay")
+    assert proof["differences"] == []
+    assert world.api.get(f"/accounts/{recorded['account_id']}/payments/{recorded['id']}")["allocations"]
