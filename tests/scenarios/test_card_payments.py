@@ -109,7 +109,7 @@ class TestThePaymentPage:
         assert failed.facts["failure"] == "card_declined"
         assert page.press_pay().headers["location"] == location, "the same page takes another card"
         assert checkout.pays_with("pm_card_visa") == "succeeded"
-        assert "being processed" in page.get(returned=True).text.lower() or invoice.status == "paid"
+        assert "being confirmed" in page.get(returned=True).text or invoice.status == "paid"
         invoice.becomes_paid()
         transactions = eventually(lambda: len(t := checkout.payment.facts["transactions"]) == 2 and t, "both transactions")
         assert sorted((t["type"], t["amount_minor"]) for t in transactions) == [("capture", 12_100), ("failure", 12_100)]
