@@ -52,7 +52,8 @@ def send_receipt(
     account = need_account(loaded, account_id)
     payment = need(loaded, payment_ref(account_id, payment_id))
     since = firm.switches.send_receipts_since
-    arrived = payment.reported_at or payment.created_at
+    # The gateway tells whole seconds by a clock of its own: a payment that began here after the switch came after it.
+    arrived = max(payment.created_at, payment.reported_at or payment.created_at)
     if not firm.switches.send_receipts or arrived < _later(since, None):
         return None
     refs = [open_item_ref(account_id, allocation.invoice_id) for allocation in payment.allocations]
