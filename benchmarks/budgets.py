@@ -24,7 +24,7 @@ from remit.adapters.ids import UlidIds
 from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Address, Contact, TaxId
 from remit.domain.payments import PaymentStatus
-from remit.usecases.ports import CheckoutPage, guard_ref
+from remit.usecases.ports import AgendaKind, CheckoutPage, guard_ref
 from tests.integration.ledger import TABLE, adapters_on
 from tests.integration.office import MONDAY, ONE_LINE, TEN_LINES, Office, SettableClock, report
 from tests.integration.table import recreate_table, table_properties
@@ -233,7 +233,7 @@ class Bench:
         self.measure("… with all 100 due: finding them", FREE, lambda: self._find(100))
 
     def _find(self, expected: int) -> None:
-        due, _ = self.office.agenda.accounts_due(self.office.today, None, 500)
+        due, _ = self.office.agenda.due(AgendaKind.DUNNING, self.office.today.isoformat(), None, 500)
         expect(len(due) == expected)
 
     def _dun(self, account: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from remit.adapters.dynamodb.mapping import to_record
 from remit.domain import posting_rules
 from remit.domain.accounts import Account, AccountChange, Address, TaxId
-from remit.domain.invoices import NumberSeries, OpenItem, issue, series_name
+from remit.domain.invoices import NumberSeries, issue, series_name
 from remit.domain.journal import Balance
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.posting_rules import Circumstances

@@ -38,8 +38,8 @@ FIRM = {
         {"code": "EXEMPT", "kind": "exempt", "reason": "Education, article 132 of Directive 2006/112/EC"},
     ],
     "terms": [
-        {"id": "on_receipt", "name": "Due on receipt", "due": "on_receipt"},
-        {"id": "net30", "name": "Net 30", "due": "net_days", "days": 30},
+        {"id": "on_receipt", "name": "Due on receipt", "parts": [{"due": {"rule": "on_receipt"}}]},
+        {"id": "net30", "name": "Net 30", "parts": [{"due": {"rule": "net_days", "days": 30}}]},
     ],
     "switches": {"send_invoices": True, "send_receipts": True, "dunning": True},
 }

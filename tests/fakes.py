@@ -13,7 +13,7 @@ import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
@@ -26,11 +26,12 @@ from remit.domain.accounts import Account
 from remit.domain.dunning import Notice
 from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, RemitError, TransientError
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, OpenItem
+from remit.domain.invoices import Invoice
 from remit.domain.journal import Balance, JournalEntry
+from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
-from remit.usecases.ports import Changes, CheckoutPage, Letter, Loaded, Ref
+from remit.usecases.ports import AgendaKind, Changes, CheckoutPage, DueThing, Letter, Loaded, Ref
 
 type Key = tuple[str, str]
 type Raw = dict[str, Any]
@@ -291,19 +292,21 @@ class FakeBooks:
     def series(self) -> Sequence[str]:
         return [raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.series_listing("")[0])]
 
-    def invoice_numbers(self, series: str) -> Iterator[str]:
-        for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.invoice_series(series)):
+    def document_numbers(self, series: str) -> Iterator[str]:
+        for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.document_series(series)):
             yield keys.number_of(raw["list_sk"]["S"])
 
     # Agenda
 
-    def accounts_due(self, on_or_before: date, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
-        due: list[str] = []
+    def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
+        due: list[DueThing] = []
         for shard in range(int(cursor or 0), keys.SHARDS):
-            rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.dunning_agenda(shard))
-            due += dict.fromkeys(
-                keys.account_id_of(raw["PK"]["S"]) for raw in rows if raw["agenda_at"]["S"] <= on_or_before.isoformat()
-            )
+            rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(kind, shard))
+            due += [
+                DueThing(keys.account_id_of(raw["PK"]["S"]), keys.id_of(raw["SK"]["S"]))
+                for raw in rows
+                if raw["agenda_at"]["S"] <= until
+            ]
             if len(due) >= limit and shard + 1 < keys.SHARDS:
                 return due, str(shard + 1)
         return due, None

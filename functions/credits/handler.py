@@ -13,7 +13,7 @@ from remit.adapters.ids import UlidIds
 from remit.contract.common import Id
 from remit.contract.payments import CreditsPage, CreditView, NewCreditBody
 from remit.domain.credits import Credit
-from remit.usecases.issue_credit import issue_goodwill
+from remit.usecases.issue_credit import issue_credit
 from remit.usecases.loading import need, need_account
 from remit.usecases.ports import account_ref, credit_ref
 
@@ -26,7 +26,7 @@ AccountId = Annotated[Id, Path()]
 
 @api.app.post(
     "/accounts/<account_id>/credits",
-    summary="Give a goodwill credit",
+    summary="Give a credit",
     description="Lowers the balance and stays for later; it is applied to nothing by itself.",
     tags=[api.tag],
     status_code=201,
@@ -37,7 +37,7 @@ def create(
 ) -> Response[CreditView]:
     clock = deployed_clock()
     request = api.request(idempotency_key, CreditView.plain)
-    return api.created(issue_goodwill(body.to_wish(account_id), request, current_firm(books), books, clock, UlidIds(clock)))
+    return api.created(issue_credit(body.to_wish(account_id), request, current_firm(books), books, clock, UlidIds(clock)))
 
 
 @api.app.get("/accounts/<account_id>/credits", summary="List credits", tags=[api.tag], responses=responses(200, "Newest first"))

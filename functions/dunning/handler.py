@@ -12,6 +12,7 @@ from remit.adapters.email.letters import JinjaLetters
 from remit.adapters.email.ses import deployed_mailer
 from remit.adapters.links import payment_links
 from remit.usecases.dun_account import dun_account
+from remit.usecases.ports import AgendaKind
 
 PAGE = 500  # accounts per map run: their ids stay far below the 256 KB that a state may hold
 
@@ -31,7 +32,8 @@ def find_due(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.info("dunning is switched off")
         return {"accounts": [], "cursor": None}
     today = firm.today(deployed_clock().now())
-    accounts, cursor = DynamoAgenda().accounts_due(today, event.get("cursor"), PAGE)
+    due, cursor = DynamoAgenda().due(AgendaKind.DUNNING, today.isoformat(), event.get("cursor"), PAGE)
+    accounts = list(dict.fromkeys(thing.account_id for thing in due))
     logger.info("accounts due", extra={"count": len(accounts), "today": today.isoformat()})
     return {"accounts": [{"account_id": account_id} for account_id in accounts], "cursor": cursor}
 

@@ -22,7 +22,7 @@ from remit.contract.invoices import (
     QuoteView,
     SeriesView,
 )
-from remit.domain.invoices import OpenItem
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.usecases.issue_invoice import IssuedInvoice, issue_invoice
 from remit.usecases.loading import need, need_account

@@ -19,7 +19,7 @@ from remit.adapters.stripe.gateway import stripe_gateway
 from remit.domain.actor import Actor, Channel
 from remit.domain.errors import ForbiddenError, RuleError, TransientError
 from remit.domain.firm import Firm
-from remit.domain.invoices import InvoiceStatus
+from remit.domain.open_items import InvoiceStatus
 from remit.domain.payments import Payment
 from remit.usecases.idempotency import Request
 from remit.usecases.loading import need

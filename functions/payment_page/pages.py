@@ -17,7 +17,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from remit.adapters.email.formatting import clean
 from remit.adapters.email.models import firm_details, invoice_figures
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, OpenItem
+from remit.domain.invoices import Invoice
+from remit.domain.open_items import OpenItem
 from remit.domain.terms import Method
 
 type View = dict[str, Any]

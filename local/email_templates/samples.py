@@ -9,17 +9,18 @@ from remit.adapters.email import models
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.dunning import DunningPolicy, DunningState, Notice, OverdueItem, decide
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries, OpenItem, issue
+from remit.domain.invoices import Invoice, NumberSeries, issue
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.tax import TaxCode, TaxKind
-from remit.domain.terms import DueRule, Method, Part, PaymentTerm
+from remit.domain.terms import Due, DueRule, Method, Part, PaymentTerm
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 PAY_LINK = "https://pay.example.test/pay/acc_01jdxsample.inv_01jdxsample.69a5b3c8.q8W1nYxkP0m2TzR7uVb4Kg"
-NET_30 = PaymentTerm("net30", "Net 30", DueRule.NET_DAYS, 30)
-ON_RECEIPT = PaymentTerm("receipt", "Due on receipt", DueRule.ON_RECEIPT)
-BANK_ONLY = PaymentTerm("bank30", "Net 30, by bank", DueRule.NET_DAYS, 30, (Method.BANK_TRANSFER,))
+NET_30 = PaymentTerm.single("net30", "Net 30", Due(DueRule.NET_DAYS, 30))
+ON_RECEIPT = PaymentTerm.single("receipt", "Due on receipt", Due(DueRule.ON_RECEIPT))
+BANK_ONLY = PaymentTerm.single("bank30", "Net 30, by bank", Due(DueRule.NET_DAYS, 30), (Method.BANK_TRANSFER,))
 TAX_CODES = (
     TaxCode("VAT21", TaxKind.STANDARD, Decimal(21)),
     TaxCode("VAT9", TaxKind.STANDARD, Decimal(9)),

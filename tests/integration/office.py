@@ -15,22 +15,23 @@ from remit.contract.invoices import InvoiceView, OrderView
 from remit.contract.payments import CreditView, PaymentView
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.actor import Actor, Channel
-from remit.domain.credits import TaxOption
+from remit.domain.credits import CreditKind, CreditTerms, TaxOption
 from remit.domain.dunning import Notice
 from remit.domain.errors import ConflictError, TransientError
 from remit.domain.firm import Firm, Switches
-from remit.domain.invoices import Invoice, OpenItem
+from remit.domain.invoices import Invoice
 from remit.domain.money import Money
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest
 from remit.domain.payments import Allocation, GatewayReport, Payment, PaymentStatus, Transaction
 from remit.domain.tax import TaxCode, TaxKind
-from remit.domain.terms import DueRule, Method, PaymentTerm
+from remit.domain.terms import Due, DueRule, Method, PaymentTerm
 from remit.usecases.allocate_payment import allocate_payment
 from remit.usecases.apply_gateway_report import apply_gateway_report
 from remit.usecases.change_account import change_account
 from remit.usecases.dun_account import DunningOutcome, dun_account
 from remit.usecases.idempotency import Answer, Request
-from remit.usecases.issue_credit import GoodwillWish, issue_goodwill
+from remit.usecases.issue_credit import CreditWish, issue_credit
 from remit.usecases.issue_invoice import issue_invoice
 from remit.usecases.open_account import NewAccount, open_account
 from remit.usecases.place_order import OrderWish, place_order
@@ -52,9 +53,9 @@ TAX_CODES = {
 TERMS = {
     term.id: term
     for term in (
-        PaymentTerm("net30", "Net 30", DueRule.NET_DAYS, 30),
-        PaymentTerm("net14", "Net 14", DueRule.NET_DAYS, 14),
-        PaymentTerm("on_receipt", "Due on receipt", DueRule.ON_RECEIPT),
+        PaymentTerm.single("net30", "Net 30", Due(DueRule.NET_DAYS, 30)),
+        PaymentTerm.single("net14", "Net 14", Due(DueRule.NET_DAYS, 14)),
+        PaymentTerm.single("on_receipt", "Due on receipt", Due(DueRule.ON_RECEIPT)),
     )
 }
 FIRM = Firm(
@@ -247,9 +248,10 @@ class Office:
         return allocate_payment(account_id, payment_id, "EUR", chosen, request, self.firm, self.books, self.clock)
 
     def credit(self, account_id: str, amount_minor: int = 1_210, key: str | None = None) -> Answer:
-        wish = GoodwillWish(account_id, Money(amount_minor, "EUR"), TaxOption.INCLUDED, "Outage on 14 February", "VAT21")
+        terms = CreditTerms(CreditKind.GOODWILL, "Outage on 14 February")
+        wish = CreditWish(account_id, Money(amount_minor, "EUR"), TaxOption.INCLUDED, terms, "VAT21")
         request = self._request(key, wish, CreditView.plain)
-        return issue_goodwill(wish, request, self.firm, self.books, self.clock, self.ids)
+        return issue_credit(wish, request, self.firm, self.books, self.clock, self.ids)
 
     def checkout(self, account_id: str, invoice_id: str, key: str | None = None) -> tuple[Payment, Answer]:
         request = self._request(key, (account_id, invoice_id), present_payment)

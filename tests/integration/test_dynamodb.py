@@ -24,7 +24,18 @@ from remit.domain.journal import Balance, EntryDraft, EntryKind, Posting, Side
 from remit.domain.orders import LineRequest
 from remit.domain.payments import Payment, PaymentStatus
 from remit.usecases.guards import AlreadyExistsError, Guard, GuardTakenError
-from remit.usecases.ports import Books, account_ref, balance_ref, export_ref, guard_ref, invoice_ref, order_ref, series_ref
+from remit.usecases.ports import (
+    AgendaKind,
+    Books,
+    DueThing,
+    account_ref,
+    balance_ref,
+    export_ref,
+    guard_ref,
+    invoice_ref,
+    order_ref,
+    series_ref,
+)
 from tests.integration import faults
 from tests.integration.faults import Attempt, watched
 from tests.integration.ledger import TABLE
@@ -219,8 +230,8 @@ def test_an_account_is_in_the_agenda_while_dunning_has_to_look_at_it(office: Off
     assert in_index(dynamodb, "agenda") == []
     invoice = office.invoice(customer)
     assert in_index(dynamodb, "agenda") == ["B#EUR"]
-    assert office.agenda.accounts_due(date(2026, 4, 1), None, 10) == ([], None)  # due on 1 April
-    assert office.agenda.accounts_due(date(2026, 4, 2), None, 10) == ([customer], None)
+    assert office.agenda.due(AgendaKind.DUNNING, (date(2026, 4, 1)).isoformat(), None, 10) == ([], None)  # due on 1 April
+    assert office.agenda.due(AgendaKind.DUNNING, (date(2026, 4, 2)).isoformat(), None, 10) == ([DueThing(customer, "EUR")], None)
     office.receive(customer, 12_100, {invoice: 12_100})
     office.clock.advance(timedelta(days=31))
     office.dun(customer)

@@ -25,7 +25,7 @@ from remit.domain.messages import Message
 from remit.domain.payments import Payment, PaymentStatus
 from remit.usecases import idempotency
 from remit.usecases.notify import send_invoice, send_receipt
-from remit.usecases.ports import account_ref, open_item_ref
+from remit.usecases.ports import AgendaKind, account_ref, open_item_ref
 from remit.usecases.send_message import LEASE
 from tests.integration import faults
 from tests.integration.faults import Attempt, Calls, Crash, Fault, Trouble, watched
@@ -389,8 +389,8 @@ def test_every_read_says_that_it_may_be_repeated(office: Office, client: Any, fa
         lambda: journal.accounts(None, 10),
         lambda: journal.newest(Payment, account, None, 10),
         journal.series,
-        lambda: list(journal.invoice_numbers("INV-2026")),
-        lambda: office.agenda.accounts_due(office.today, None, 10),
+        lambda: list(journal.document_numbers("INV-2026")),
+        lambda: office.agenda.due(AgendaKind.DUNNING, office.today.isoformat(), None, 10),
         lambda: list(source.entries("2026-03")),
         lambda: list(source.open_amounts(["EUR"])),
         lambda: list(source.invoices("2026-03")),

@@ -15,8 +15,8 @@ import pytest
 
 from remit.domain.accounts import AccountChange
 from remit.domain.errors import RemitError
-from remit.domain.invoices import InvoiceStatus
 from remit.domain.journal import EntryKind
+from remit.domain.open_items import InvoiceStatus
 from remit.domain.payments import Payment, PaymentStatus
 from remit.usecases import idempotency
 from remit.usecases.idempotency import Answer

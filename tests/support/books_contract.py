@@ -13,14 +13,17 @@ import pytest
 
 from remit.domain.accounts import AccountChange
 from remit.domain.errors import ConflictError, InvalidError
-from remit.domain.invoices import NumberSeries, OpenItem
+from remit.domain.invoices import NumberSeries
 from remit.domain.journal import Balance, EntryDraft, EntryKind, JournalEntry, Posting, Side
 from remit.domain.messages import Message, MessageStatus
+from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
 from remit.usecases.guards import AlreadyExistsError, Guard, GuardTakenError
 from remit.usecases.ports import (
     Agenda,
+    AgendaKind,
     Books,
+    DueThing,
     Journal,
     account_ref,
     balance_ref,
@@ -305,20 +308,21 @@ class BooksContract:
             documents.append(invoice)
         other = replace(documents[0], id="inv_other", series="INV-2025", number="INV-2025-000001")
         store.books.commit([*reversed(documents), other, NumberSeries("INV-2026", 1), NumberSeries("INV-2025", 1)])
-        assert list(store.journal.invoice_numbers("INV-2026")) == [f"INV-2026-{n:06d}" for n in range(1, 13)]
+        assert list(store.journal.document_numbers("INV-2026")) == [f"INV-2026-{n:06d}" for n in range(1, 13)]
         assert list(store.journal.series()) == ["INV-2025", "INV-2026"]
-        assert list(store.journal.invoice_numbers("INV-1999")) == []
+        assert list(store.journal.document_numbers("INV-1999")) == []
 
     # Agenda
 
-    def test_accounts_are_due_once_their_day_has_come_and_each_once(self, store: Store) -> None:
+    def test_things_are_due_once_their_day_has_come(self, store: Store) -> None:
         on = [Balance(f"acc_{n}", "EUR", 1, look_again_on=TODAY + timedelta(days=n)) for n in range(-3, 3)]
         twice = [Balance("acc_t", currency, 1, look_again_on=TODAY) for currency in ("EUR", "USD")]
         store.books.commit([*on, *twice, Balance("acc_never", "EUR", 1)])
-        due, more = store.agenda.accounts_due(TODAY, None, 100)
-        assert sorted(due) == ["acc_-1", "acc_-2", "acc_-3", "acc_0", "acc_t"]
+        due, more = store.agenda.due(AgendaKind.DUNNING, TODAY.isoformat(), None, 100)
+        expected = [DueThing(f"acc_{n}", "EUR") for n in range(-3, 1)] + [DueThing("acc_t", "EUR"), DueThing("acc_t", "USD")]
+        assert sorted(due, key=str) == sorted(expected, key=str)
         assert more is None
-        assert store.agenda.accounts_due(TODAY - timedelta(days=9), None, 100) == ([], None)
+        assert store.agenda.due(AgendaKind.DUNNING, (TODAY - timedelta(days=9)).isoformat(), None, 100) == ([], None)
 
     @pytest.mark.parametrize("page", [1, 2, 7, 100])
     def test_the_agenda_is_read_in_pages_without_losing_anybody(self, store: Store, page: int) -> None:
@@ -327,8 +331,8 @@ class BooksContract:
         found: list[str] = []
         cursor: str | None = None
         for _ in range(50):
-            due, cursor = store.agenda.accounts_due(TODAY, cursor, page)
-            found += due
+            due, cursor = store.agenda.due(AgendaKind.DUNNING, TODAY.isoformat(), cursor, page)
+            found += [thing.account_id for thing in due]
             if cursor is None:
                 break
         assert sorted(found) == [balance.account_id for balance in everybody]
@@ -338,6 +342,6 @@ class BooksContract:
         balance = store.books.load(balance_ref("acc_1", "EUR")).get(balance_ref("acc_1", "EUR"))
         assert balance is not None
         store.books.commit([replace(balance, look_again_on=TODAY + timedelta(days=1))])
-        assert store.agenda.accounts_due(TODAY, None, 9) == ([], None)
+        assert store.agenda.due(AgendaKind.DUNNING, TODAY.isoformat(), None, 9) == ([], None)
         store.books.commit([replace(balance, look_again_on=None, version=2)])
-        assert store.agenda.accounts_due(TODAY + timedelta(days=999), None, 9) == ([], None)
+        assert store.agenda.due(AgendaKind.DUNNING, (TODAY + timedelta(days=999)).isoformat(), None, 9) == ([], None)

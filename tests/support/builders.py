@@ -11,25 +11,35 @@ import msgspec
 
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.actor import Actor, Channel
-from remit.domain.credits import Credit, TaxOption
+from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption
 from remit.domain.firm import Firm, Switches
-from remit.domain.invoices import Invoice, NumberSeries, OpenItem, invoice_id_for, issue
+from remit.domain.invoices import Invoice, NumberSeries, invoice_id_for, issue
 from remit.domain.journal import Balance, JournalEntry, canonical
 from remit.domain.money import Money
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, GatewayReport, Payment, PaymentStatus, Transaction
 from remit.domain.tax import TaxCode, TaxKind
-from remit.domain.terms import DueRule, Method, Part, PaymentTerm
+from remit.domain.terms import Due, DueRule, Method, Part, PaymentTerm
 from remit.usecases.allocate_payment import allocate_payment
 from remit.usecases.apply_gateway_report import apply_gateway_report
 from remit.usecases.change_account import change_account
 from remit.usecases.dun_account import DunningOutcome, dun_account
 from remit.usecases.idempotency import Answer, Request
-from remit.usecases.issue_credit import GoodwillWish, issue_goodwill
+from remit.usecases.issue_credit import CreditWish, issue_credit
 from remit.usecases.issue_invoice import issue_invoice
 from remit.usecases.open_account import NewAccount, open_account
 from remit.usecases.place_order import OrderWish, place_order
-from remit.usecases.ports import account_ref, balance_ref, credit_ref, invoice_ref, open_item_ref, order_ref, payment_ref
+from remit.usecases.ports import (
+    AgendaKind,
+    account_ref,
+    balance_ref,
+    credit_ref,
+    invoice_ref,
+    open_item_ref,
+    order_ref,
+    payment_ref,
+)
 from remit.usecases.receive_payment import ReceivedPayment, receive_payment
 from remit.usecases.replay_account import replay_account
 from remit.usecases.start_checkout import start_checkout
@@ -44,9 +54,9 @@ ZERO = TaxCode("ZERO", TaxKind.ZERO)
 REVERSE = TaxCode("REVERSE", TaxKind.REVERSE_CHARGE, reason="Article 196 of Directive 2006/112/EC")
 EXEMPT = TaxCode("EXEMPT", TaxKind.EXEMPT, reason="Article 132")
 
-ON_RECEIPT = PaymentTerm("on_receipt", "Due on receipt", DueRule.ON_RECEIPT)
-NET30 = PaymentTerm("net30", "Net 30", DueRule.NET_DAYS, 30)
-NO_CARDS = PaymentTerm("no_cards", "Net 14, no cards", DueRule.NET_DAYS, 14, (Method.BANK_TRANSFER,))
+ON_RECEIPT = PaymentTerm.single("on_receipt", "Due on receipt", Due(DueRule.ON_RECEIPT))
+NET30 = PaymentTerm.single("net30", "Net 30", Due(DueRule.NET_DAYS, 30))
+NO_CARDS = PaymentTerm.single("no_cards", "Net 14, no cards", Due(DueRule.NET_DAYS, 14), (Method.BANK_TRANSFER,))
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 2)
@@ -243,9 +253,10 @@ class Office:
         currency: str = "EUR",
         key: str | None = None,
     ) -> Answer:
-        wish = GoodwillWish(account_id, Money(minor, currency), option, "sorry for the delay", code)
+        terms = CreditTerms(CreditKind.GOODWILL, "sorry for the delay")
+        wish = CreditWish(account_id, Money(minor, currency), option, terms, code)
         ask: Request[Credit] = self.request(key, plain(wish))
-        return issue_goodwill(wish, ask, self.firm, self.books, self.clock, self.ids)
+        return issue_credit(wish, ask, self.firm, self.books, self.clock, self.ids)
 
     def checkout(self, account_id: str, invoice_id: str, key: str | None = None) -> tuple[Payment, Answer]:
         def return_url(payment: Payment) -> str:
@@ -264,8 +275,8 @@ class Office:
 
     def run_dunning(self) -> list[DunningOutcome]:
         """What the schedule does once a day: every account that is due, found by the agenda."""
-        due, _ = self.books.accounts_due(self.firm.today(self.clock.now()), None, 10**6)
-        return [self.dun(account_id) for account_id in due]
+        due, _ = self.books.due(AgendaKind.DUNNING, self.firm.today(self.clock.now()).isoformat(), None, 10**6)
+        return [self.dun(account_id) for account_id in dict.fromkeys(thing.account_id for thing in due)]
 
     # What is in the books
 

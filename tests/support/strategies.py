@@ -12,14 +12,15 @@ from remit.domain.credits import Credit, CreditKind, TaxOption
 from remit.domain.dunning import DunningPolicy, DunningState, Tier
 from remit.domain.exports import Export, ExportStatus
 from remit.domain.firm import Firm, Switches
-from remit.domain.invoices import Invoice, NumberSeries, OpenItem, issue
+from remit.domain.invoices import Invoice, NumberSeries, issue
 from remit.domain.journal import GENESIS, Balance, EntryDraft, EntryKind, JournalEntry, Posting, Side, entry_hash
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.money import EXPONENTS
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus, Transaction
 from remit.domain.tax import TaxCode, TaxKind
-from remit.domain.terms import DueRule, Method, Part, PaymentTerm
+from remit.domain.terms import Due, DueRule, Method, Part, PaymentTerm
 from remit.usecases.guards import Guard
 from tests.support import builders
 
@@ -49,8 +50,8 @@ tax_codes = st.one_of(
 )
 methods = st.lists(st.sampled_from(Method), min_size=1, unique=True).map(tuple)
 terms = st.one_of(
-    st.builds(PaymentTerm, words, texts, st.just(DueRule.ON_RECEIPT), methods=methods),
-    st.builds(PaymentTerm, words, texts, st.just(DueRule.NET_DAYS), st.integers(1, 365), methods),
+    st.builds(PaymentTerm.single, words, texts, st.just(Due(DueRule.ON_RECEIPT)), methods),
+    st.builds(PaymentTerm.single, words, texts, st.builds(Due, st.just(DueRule.NET_DAYS), st.integers(1, 365)), methods),
 )
 
 addresses = st.builds(Address, texts, texts, st.sampled_from(["NL", "IE", "JP"]), maybe_text, maybe_text, maybe_text)

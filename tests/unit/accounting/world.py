@@ -13,14 +13,15 @@ from remit.domain.credits import Credit, TaxOption, goodwill
 from remit.domain.errors import NotFoundError
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries, OpenItem, issue
+from remit.domain.invoices import Invoice, NumberSeries, issue
 from remit.domain.journal import Balance, EntryDraft, JournalEntry
 from remit.domain.money import Money
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Payment, PaymentStatus, oldest_first
 from remit.domain.posting_rules import Circumstances
 from remit.domain.tax import TaxCode, TaxKind
-from remit.domain.terms import DueRule, Method, PaymentTerm
+from remit.domain.terms import Due, DueRule, Method, PaymentTerm
 from remit.usecases.guards import AlreadyExistsError
 from remit.usecases.ports import Changes, Loaded, Ref, firm_ref
 
@@ -34,7 +35,7 @@ TAX_CODES = {
 FIRM = Firm(
     "Remit BV", "billing@remit.example", Address("Kade 1", "Utrecht", "NL"), "Europe/Amsterdam", "EUR", tax_codes=TAX_CODES
 )  # fmt: skip
-NET30 = PaymentTerm("net30", "Net 30", DueRule.NET_DAYS, 30)
+NET30 = PaymentTerm.single("net30", "Net 30", Due(DueRule.NET_DAYS, 30))
 
 
 def noon(day: date) -> datetime:

@@ -19,9 +19,10 @@ from remit.domain.accounts import Account
 from remit.domain.credits import Credit
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import NumberSeries, OpenItem
+from remit.domain.invoices import NumberSeries
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.posting_rules import Circumstances

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.domain.errors import InvalidError, RuleError
-from remit.domain.invoices import InvoiceStatus, OpenItem
+from remit.domain.open_items import InvoiceStatus, OpenItem
 from remit.domain.payments import (
     MAX_ALLOCATIONS,
     Allocation,

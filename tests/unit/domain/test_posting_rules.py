@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from remit.domain import posting_rules
 from remit.domain.credits import TaxOption, goodwill
 from remit.domain.errors import LedgerBrokenError
-from remit.domain.invoices import Invoice, NumberSeries, OpenItem
+from remit.domain.invoices import Invoice, NumberSeries
 from remit.domain.journal import CUSTOMER_ACCOUNTS, EntryDraft, EntryKind, Posting, Side, effect
 from remit.domain.money import Money
+from remit.domain.open_items import OpenItem
 from remit.domain.payments import Allocation, Payment
 from remit.domain.posting_rules import Circumstances
 from remit.domain.tax import TaxCode

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.domain.errors import InvalidError
-from remit.domain.terms import DueRule, Method, Part, PaymentTerm, schedule
+from remit.domain.terms import Due, DueRule, Method, Part, PaymentTerm, schedule
 from tests.support.builders import NET30, ON_RECEIPT
 from tests.support.strategies import amounts, dates, terms
 
@@ -26,7 +26,7 @@ def test_T1_on_receipt_is_due_on_the_day_of_issue(day: date) -> None:
 
 @given(st.integers(1, 365), dates)
 def test_T7_net_n_is_due_n_days_after_issue(days: int, day: date) -> None:
-    term = PaymentTerm("net", "Net", DueRule.NET_DAYS, days)
+    term = PaymentTerm.single("net", "Net", Due(DueRule.NET_DAYS, days))
     assert [part.due_date for part in schedule(term, 100, day)] == [day + timedelta(days=days)]
 
 

@@ -129,7 +129,7 @@ def test_the_button_names_the_amount_in_its_currency(currency: str, due: str) ->
     [((Method.BANK_TRANSFER,), False, True), ((Method.CARD,), True, False), ((Method.CASH,), False, False)],
 )
 def test_only_methods_of_the_term_are_offered(methods: tuple[Method, ...], button: bool, bank: bool) -> None:
-    issued, item = samples.invoice(term=PaymentTerm("t", "Term", samples.NET_30.due, 30, methods))
+    issued, item = samples.invoice(term=PaymentTerm.single("t", "Term", samples.NET_30.parts[0].due, methods))
     page = body(pages.invoice_page(pages.invoice_view(samples.firm(), issued, item, TODAY)))
     assert ("<form" in page) == button
     assert ("bank transfer" in page) == bank

@@ -6,7 +6,7 @@ import pytest
 
 from remit.domain.credits import TaxOption
 from remit.domain.errors import InvalidError, NotFoundError, RuleError
-from remit.domain.invoices import InvoiceStatus
+from remit.domain.open_items import InvoiceStatus
 from remit.domain.payments import Allocation
 from remit.domain.terms import Method
 from tests.fakes import Fault

@@ -40,6 +40,8 @@ def _calendar_day(value: Any) -> Any:
 Day = Annotated[date, BeforeValidator(_calendar_day)]
 """A date that a caller names."""
 Id = Annotated[str, Field(pattern=r"^[a-z]{3}_[0-9a-z]{26}$")]
+SubscriptionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["sub_42"])]
+"""The id of a subscription, which may be another system's."""
 
 
 class Body(BaseModel):

@@ -1,18 +1,31 @@
 """The firm's profile and rules as the API speaks of them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
 
 from remit.contract.accounts import AddressBody, AddressView, TaxIdBody, TaxIdView, TermId, TimeZone
-from remit.contract.common import Body, Currency, Email, ShortText, View
+from remit.contract.common import AmountMinor, Body, Currency, Day, Email, PositiveMinor, ShortText, View
 from remit.domain.accounts import TaxId
 from remit.domain.dunning import DunningPolicy, Tier
-from remit.domain.firm import Firm, Switches
+from remit.domain.firm import Firm, LostDispute, MoneyRules, Switches
+from remit.domain.orders import OrderKind
 from remit.domain.tax import TaxCode, TaxKind
-from remit.domain.terms import DueRule, Method, PaymentTerm
+from remit.domain.terms import (
+    MAX_PARTS,
+    CardFee,
+    ChargeKind,
+    Collect,
+    DiscountTax,
+    Due,
+    DueRule,
+    EarlyDiscount,
+    Method,
+    PaymentTerm,
+    TermPart,
+)
 
 TaxCodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,20}$", examples=["VAT21"])]
 
@@ -26,14 +39,82 @@ class TaxCodeBody(Body):
     reason: ShortText | None = None
 
 
+Percent = Annotated[Decimal, Field(gt=0, le=100, max_digits=7, decimal_places=4, examples=["30"])]
+"""A percentage, written as text or number."""
+
+
+class DueBody(Body):
+    """When a part falls due. `days` with the rules that count; `on` with `fixed_date` alone."""
+
+    rule: DueRule
+    days: Annotated[int, Field(strict=True, ge=0, le=730)] = 0
+    on: Day | None = None
+
+
+class TermPartBody(Body):
+    """A `percent` of the goods, a fixed amount in the term's currency, or (neither) the rest."""
+
+    due: DueBody
+    percent: Percent | None = None
+    fixed_minor: PositiveMinor | None = None
+
+    def to_domain(self) -> TermPart:
+        return TermPart(Due(self.due.rule, self.due.days, self.due.on), self.percent, self.fixed_minor)
+
+
+class EarlyDiscountBody(Body):
+    """`percent` off the net for payment within `days` of the issue date; `tax` says what becomes of the tax."""
+
+    percent: Annotated[Decimal, Field(gt=0, lt=100, max_digits=7, decimal_places=4, examples=["2"])]
+    days: Annotated[int, Field(strict=True, ge=0, le=365, examples=[10])]
+    tax: DiscountTax = DiscountTax.ON_EARLY_PAYMENT
+
+
+class CardFeeBody(Body):
+    """What paying by card costs the payer on top, net; taxed with the firm's `tax_code`."""
+
+    tax_code: TaxCodeName
+    percent: Annotated[Decimal, Field(ge=0, le=20, max_digits=7, decimal_places=4, examples=["1.5"])] = Decimal(0)
+    fixed_minor: AmountMinor = 0
+
+
 class TermBody(Body):
-    """`days` only with due `net_days`. All methods are allowed unless some are named."""
+    """Parts of the total, each with its due date. All methods are allowed unless some are named."""
 
     id: TermId
     name: ShortText
-    due: DueRule
-    days: Annotated[int, Field(strict=True, ge=0, le=365)] = 0
+    parts: Annotated[
+        list[TermPartBody],
+        Field(min_length=1, max_length=MAX_PARTS, examples=[[{"due": {"rule": "net_days", "days": 30}}]]),
+    ]
     methods: Annotated[list[Method], Field(min_length=1, max_length=10)] = Field(default_factory=lambda: list(Method))
+    currency: Currency | None = Field(None, description="Needed where amounts are fixed; the term is then for it alone")
+    discount: EarlyDiscountBody | None = None
+    collect: dict[ChargeKind, Collect] = Field({}, description="With which part each extra charge comes; the first unless named")
+    card_fee: CardFeeBody | None = None
+
+    def to_domain(self) -> PaymentTerm:
+        discount, fee = self.discount, self.card_fee
+        return PaymentTerm(
+            id=self.id,
+            name=self.name,
+            parts=tuple(part.to_domain() for part in self.parts),
+            methods=tuple(self.methods),
+            currency=self.currency,
+            discount=EarlyDiscount(discount.percent, discount.days, discount.tax) if discount else None,
+            collect=self.collect,
+            card_fee=CardFee(fee.tax_code, fee.percent, fee.fixed_minor) if fee else None,
+        )
+
+
+class MoneyRulesBody(Body):
+    """What the firm decides about credits, refunds and lost disputes."""
+
+    credits_pay_instalments: bool = False
+    refund_limits: dict[Currency, AmountMinor] = Field({}, description="The largest refund that one person may make alone")
+    hold_refunds: bool = Field(True, description="Card refunds wait for the end of the gateway's day, and can be canceled")
+    gateway_time_zone: TimeZone = "UTC"
+    lost_dispute: LostDispute = LostDispute.REOPEN
 
 
 class TierBody(Body):
@@ -60,15 +141,20 @@ class FirmBody(Body):
     default_currency: Currency
     tax_ids: Annotated[list[TaxIdBody], Field(max_length=10)] = []
     invoice_prefix: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,10}$", examples=["INV"])] = "INV"
+    credit_note_prefix: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,10}$", examples=["CN"])] = "CN"
+    templates: dict[OrderKind, Annotated[str, Field(pattern=r"^[a-z_]{1,30}$")]] = Field(
+        {}, description="Kind of order → template of its invoices; `invoice` unless named"
+    )
     tax_codes: Annotated[list[TaxCodeBody], Field(max_length=50)] = []
     terms: Annotated[list[TermBody], Field(max_length=50)] = []
     dunning_tiers: Annotated[list[TierBody], Field(min_length=3, max_length=3)] | None = None
     switches: SwitchesBody = SwitchesBody()
+    money: MoneyRulesBody = MoneyRulesBody()
 
     def to_domain(self) -> Firm:
         """Raises `InvalidError` for codes, terms or tiers that contradict themselves."""
         codes = [TaxCode(code.code, code.kind, code.rate, code.reason) for code in self.tax_codes]
-        terms = [PaymentTerm(term.id, term.name, term.due, term.days, tuple(term.methods)) for term in self.terms]
+        terms = [term.to_domain() for term in self.terms]
         tiers = self.dunning_tiers
         policy = (
             DunningPolicy(tuple(Tier(n, tier.from_days, f"dunning_tier_{n}") for n, tier in enumerate(tiers, 1)))
@@ -83,10 +169,13 @@ class FirmBody(Body):
             default_currency=self.default_currency,
             tax_ids=tuple(TaxId(**tax_id.model_dump()) for tax_id in self.tax_ids),
             invoice_prefix=self.invoice_prefix,
+            credit_note_prefix=self.credit_note_prefix,
+            templates={str(kind): template for kind, template in self.templates.items()},
             tax_codes={code.code: code for code in codes},
             terms={term.id: term for term in terms},
             dunning_policy=policy,
             switches=Switches(**self.switches.model_dump()),
+            money=MoneyRules(**self.money.model_dump()),
         )
 
 
@@ -97,12 +186,47 @@ class TaxCodeView(View):
     reason: str | None
 
 
+class DueView(View):
+    rule: DueRule
+    days: int
+    on: date | None
+
+
+class TermPartView(View):
+    due: DueView
+    percent: Decimal | None
+    fixed_minor: int | None
+
+
+class EarlyDiscountView(View):
+    percent: Decimal
+    days: int
+    tax: DiscountTax
+
+
+class CardFeeView(View):
+    tax_code: str
+    percent: Decimal
+    fixed_minor: int
+
+
 class TermView(View):
     id: str
     name: str
-    due: DueRule
-    days: int
+    parts: list[TermPartView]
     methods: list[Method]
+    currency: str | None
+    discount: EarlyDiscountView | None
+    collect: dict[ChargeKind, Collect]
+    card_fee: CardFeeView | None
+
+
+class MoneyRulesView(View):
+    credits_pay_instalments: bool
+    refund_limits: dict[str, int]
+    hold_refunds: bool
+    gateway_time_zone: str
+    lost_dispute: LostDispute
 
 
 class TierView(View):
@@ -129,10 +253,13 @@ class FirmView(View):
     default_currency: str
     tax_ids: list[TaxIdView]
     invoice_prefix: str
+    credit_note_prefix: str
+    templates: dict[str, str]
     tax_codes: list[TaxCodeView]
     terms: list[TermView]
     dunning_tiers: list[TierView]
     switches: SwitchesView
+    money: MoneyRulesView
 
     @classmethod
     def of(cls, firm: Firm) -> "FirmView":

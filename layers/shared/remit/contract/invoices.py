@@ -9,9 +9,9 @@ from pydantic import Field
 from remit.contract.accounts import AddressView, TaxIdView, TermId
 from remit.contract.common import AmountMinor, Body, Currency, Id, Page, ShortText, View
 from remit.contract.firm import TaxCodeName, TaxCodeView, TermView
-from remit.domain.invoices import InvoiceStatus, OpenItem
-from remit.domain.orders import MAX_LINES, LineRequest, Order, PricedLines, Quote
-from remit.domain.terms import Method
+from remit.domain.open_items import InvoiceStatus, OpenItem
+from remit.domain.orders import MAX_LINES, LineRequest, Order, PricedLines, Quote, TermOffer
+from remit.domain.terms import ChargeKind, Method
 from remit.usecases.issue_invoice import IssuedInvoice
 from remit.usecases.place_order import OrderWish
 
@@ -24,6 +24,7 @@ class LineBody(Body):
     unit_price_minor: AmountMinor
     tax_code: TaxCodeName
     category: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$", examples=["services"])] = "sales"
+    charge: ChargeKind | None = Field(None, description="For shipping and other extra charges, collected as the term says")
 
 
 class QuoteBody(Body):
@@ -102,7 +103,7 @@ def _lines(priced: PricedLines) -> list[LineView]:
 
 
 class PartView(View):
-    due_date: date
+    due_date: date | None = Field(description="Null while the part waits for its delivery")
     amount_minor: int
     open_minor: int
 
@@ -111,7 +112,18 @@ class OfferView(View):
     """One allowed term, with its methods and the exact schedule if the invoice were issued today."""
 
     term: TermView
+    methods: list[Method]
+    totals: TotalsView
     parts: list[PartView]
+
+    @classmethod
+    def of(cls, offer: TermOffer) -> "OfferView":
+        return cls(
+            term=TermView.model_validate(offer.term),
+            methods=list(offer.methods),
+            totals=TotalsView.of(offer.priced),
+            parts=[PartView.model_validate(part) for part in offer.parts],
+        )
 
 
 class QuoteView(View):
@@ -121,7 +133,7 @@ class QuoteView(View):
 
     @classmethod
     def of(cls, quote: Quote) -> "QuoteView":
-        offers = [OfferView.model_validate(offer) for offer in quote.offers]
+        offers = [OfferView.of(offer) for offer in quote.offers]
         return cls(totals=TotalsView.of(quote.priced), lines=_lines(quote.priced), offers=offers)
 
 

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from remit.contract.common import Body, Currency, Day, Id, Page, PositiveMinor, ShortText, View
+from remit.contract.common import Body, Currency, Day, Id, Page, PositiveMinor, ShortText, SubscriptionId, View
 from remit.contract.firm import TaxCodeName
-from remit.domain.credits import CreditKind, TaxOption
+from remit.domain.credits import CreditKind, CreditTerms, TaxOption
 from remit.domain.money import Money
 from remit.domain.payments import MAX_ALLOCATIONS, Allocation, Payment, PaymentStatus
 from remit.domain.terms import Method
-from remit.usecases.issue_credit import GoodwillWish
+from remit.usecases.issue_credit import CreditWish
 from remit.usecases.receive_payment import ReceivedPayment
 
 
@@ -106,16 +106,19 @@ class CheckoutView(View):
 class NewCreditBody(Body):
     """`amount_minor` is gross with tax `included`, net with `not_included`, untaxed with `waived` (then no `tax_code`)."""
 
-    kind: Literal["goodwill"] = "goodwill"
+    kind: Literal[CreditKind.GOODWILL, CreditKind.FIRST_PAYMENT, CreditKind.LAST_PAYMENT] = CreditKind.GOODWILL
     amount_minor: PositiveMinor
     currency: Currency
     tax_option: TaxOption
     tax_code: TaxCodeName | None = None
     reason: ShortText
+    subscription_id: SubscriptionId | None = Field(None, description="For first and last payment credits, and needed there")
+    expires_on: Day | None = Field(None, description="The last day on which it can be used")
+    is_refundable: bool = Field(False, description="Whether money may be given back for it")
 
-    def to_wish(self, account_id: str) -> GoodwillWish:
-        amount = Money(self.amount_minor, self.currency)
-        return GoodwillWish(account_id, amount, self.tax_option, self.reason, self.tax_code)
+    def to_wish(self, account_id: str) -> CreditWish:
+        terms = CreditTerms(self.kind, self.reason, self.subscription_id, self.expires_on, self.is_refundable)
+        return CreditWish(account_id, Money(self.amount_minor, self.currency), self.tax_option, terms, self.tax_code)
 
 
 class CreditView(View):

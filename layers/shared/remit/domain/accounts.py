@@ -1,10 +1,94 @@
-"""A customer's billing account (A1)."""
+"""A customer's billing account: who it is, how it pays, up to what (A1, A3–A6)."""
 
-from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 from remit.domain.actor import Actor
+from remit.domain.errors import InvalidError, RuleError
+from remit.domain.terms import Method
+
+
+class PaymentMode(StrEnum):
+    """`POSTPAID`: invoices are paid by their terms. `PREPAID`: charges are taken from the wallet (A4)."""
+
+    PREPAID = "prepaid"
+    POSTPAID = "postpaid"
+
+
+@dataclass(frozen=True, slots=True)
+class ModeChange:
+    """From the start of `effective_on` on, in the firm's zone, the account is in this mode; until the next change."""
+
+    effective_on: date
+    mode: PaymentMode
+
+
+@dataclass(frozen=True, slots=True)
+class SavedMethod:
+    """A payment method that the gateway keeps for the account; nothing here could pay anywhere else (G5).
+
+    `id` is the gateway's own; `label` is what the customer knows it by, such as `visa 4242`; `expires` is `YYYY-MM`.
+    """
+
+    id: str
+    gateway: str
+    method: Method
+    label: str
+    saved_at: datetime
+    expires: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AutoTopUp:
+    """Buy prepaid balance when the wallet is at `threshold_minor` or below, in whole multiples of `amount_minor` (W2).
+
+    At most `daily_cap_minor` is asked for on one day.
+    """
+
+    currency: str
+    amount_minor: int
+    threshold_minor: int
+    daily_cap_minor: int
+
+    def __post_init__(self) -> None:
+        if self.amount_minor <= 0 or self.threshold_minor < 0 or self.daily_cap_minor < self.amount_minor:
+            raise InvalidError("bad_auto_top_up", "An automatic top-up has an amount above 0, within its daily cap.")
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSettings:
+    """How an account pays (A3). `default_method` is the id of one of `saved_methods`; `customer_id` the gateway's."""
+
+    saved_methods: tuple[SavedMethod, ...] = ()
+    default_method: str | None = None
+    customer_id: str | None = None
+    collect_automatically: bool = False
+    auto_top_up: AutoTopUp | None = None
+
+    def method(self, method_id: str | None = None) -> SavedMethod:
+        """The saved method of that id, or the default; `RuleError` when there is none to charge."""
+        wanted = method_id or self.default_method
+        for saved in self.saved_methods:
+            if saved.id == wanted:
+                return saved
+        raise RuleError(
+            "no_saved_method",
+            "The account has no such saved payment method.",
+            saved_methods=[saved.id for saved in self.saved_methods],
+        )
+
+    def with_method(self, saved: SavedMethod) -> "PaymentSettings":
+        """Saved once, however often it is told; the first one becomes the default."""
+        others = tuple(other for other in self.saved_methods if other.id != saved.id)
+        return replace(self, saved_methods=(*others, saved), default_method=self.default_method or saved.id)
+
+    def without_method(self, method_id: str) -> "PaymentSettings":
+        others = tuple(other for other in self.saved_methods if other.id != method_id)
+        default = self.default_method if self.default_method != method_id else next((other.id for other in others), None)
+        return replace(self, saved_methods=others, default_method=default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +128,10 @@ class Account:
     `language` is a BCP 47 tag, `time_zone` an IANA name or None for the firm's own. The two switches are
     this account's say in the firm's automations (D1): an automation runs only if both say so, and
     `*_since` keeps it from reaching back to before it was switched on.
+
+    `methods`: how this customer may pay, whatever the terms would allow. `mode_changes` are the account's payment modes
+    in order of time, postpaid before the first. `credit_limits`: currency → minor units; postpaid without one has no
+    limit, prepaid without one has none to draw on (A5). `apply_credits`: credits pay new invoices by themselves (C3).
     """
 
     id: str
@@ -63,7 +151,38 @@ class Account:
     send_invoices_since: datetime | None = None
     dunning: bool = True
     dunning_since: datetime | None = None
+    methods: tuple[Method, ...] = tuple(Method)
+    mode_changes: tuple[ModeChange, ...] = ()
+    credit_limits: Mapping[str, int] = field(default_factory=dict)
+    apply_credits: bool = False
+    payment: PaymentSettings = field(default_factory=PaymentSettings)
     version: int = 0
+
+    def mode_on(self, day: date) -> PaymentMode:
+        """The payment mode on a day, which new charges of that day get; what is open keeps its own (A4)."""
+        begun = [change for change in self.mode_changes if change.effective_on <= day]
+        return max(begun, key=lambda change: change.effective_on).mode if begun else PaymentMode.POSTPAID
+
+    def change_mode(self, change: ModeChange, today: date) -> "Account":
+        """Change the mode from a day on; a change planned for that day or later is replaced.
+
+        `RuleError` for a day that has passed: what happened in a mode stays so.
+        """
+        if change.effective_on < today:
+            raise RuleError("mode_change_in_past", "A payment mode changes today or later.", earliest=today.isoformat())
+        kept = tuple(earlier for earlier in self.mode_changes if earlier.effective_on < change.effective_on)
+        return replace(self, mode_changes=(*kept, change))
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note on an account, written once, with who wrote it (A6)."""
+
+    id: str
+    account_id: str
+    text: str
+    actor: Actor
+    written_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,28 @@
-"""Credits that the firm gives a customer (C1 goodwill, C2, C3)."""
+"""Credits that the firm gives a customer, and what each may pay (C1–C3, C5, C7)."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from remit.domain.errors import InvalidError
+from remit.domain.errors import InvalidError, RuleError
 from remit.domain.money import Money
+from remit.domain.open_items import OpenItem
+from remit.domain.orders import OrderKind
 from remit.domain.tax import TaxCode, TaxKind, net_of, tax_on
 
 
 class CreditKind(StrEnum):
-    """`GOODWILL` pays future invoices only and is not refundable."""
+    """What a credit is for (C1). An unapplied payment is a credit too, and is its payment's to keep.
+
+    `GOODWILL` pays future orders only; `CREDIT_MEMO` comes from a credit note; `FIRST_PAYMENT` and `LAST_PAYMENT` pay
+    the first or the final invoice of one subscription. Only a memo is refundable unless the credit says otherwise.
+    """
 
     GOODWILL = "goodwill"
+    CREDIT_MEMO = "credit_memo"
+    FIRST_PAYMENT = "first_payment"
+    LAST_PAYMENT = "last_payment"
 
 
 class TaxOption(StrEnum):
@@ -25,8 +35,13 @@ class TaxOption(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """A credit lot. `gross_minor` is what the customer gains, `tax_minor` the tax reversed in it,
-    `open_minor` what is still unused (C3: it stays until it is chosen to pay something)."""
+    """A credit lot. `gross_minor` is what the customer gains, `tax_minor` the tax reversed in it, `open_minor` what is
+    still unused (C3: it stays until it is chosen to pay something).
+
+    `subscription_id` for the kinds that need one. `expires_on`: the last day on which it can be used (C7).
+    `is_refundable`: whether money may be given back for it (R4). `credit_note_id`, `invoice_id`: where a memo comes from.
+    `reversed_by`: the invoice that took it back (C4).
+    """
 
     id: str
     account_id: str
@@ -40,20 +55,88 @@ class Credit:
     issued_at: datetime
     reason: str
     tax_code: str | None = None
+    subscription_id: str | None = None
+    expires_on: date | None = None
+    is_refundable: bool = False
+    credit_note_id: str | None = None
+    invoice_id: str | None = None
+    reversed_by: str | None = None
     entries: tuple[int, ...] = ()
     version: int = 0
 
+    @property
+    def available_minor(self) -> int:
+        """What this lot can still pay."""
+        return self.open_minor
 
-def goodwill_amounts(amount_minor: int, option: TaxOption, code: TaxCode | None) -> tuple[int, int]:
-    """(gross, tax) of a goodwill credit of `amount_minor` (> 0).
+    def take(self, amount_minor: int) -> "Credit":
+        """Use `amount_minor` of what is open; `RuleError` if that is more than is there."""
+        if amount_minor > self.open_minor:
+            raise RuleError(
+                "allocation_exceeds_credit",
+                f"Credit {self.id} has {self.open_minor} left; {amount_minor} cannot be used.",
+                credit_id=self.id,
+                open_minor=self.open_minor,
+            )
+        return replace(self, open_minor=self.open_minor - amount_minor)
+
+    def put_back(self, amount_minor: int) -> "Credit":
+        return replace(self, open_minor=self.open_minor + amount_minor)
+
+    def require_usable(self, item: OpenItem, today: date, *, pays_instalments: bool) -> None:
+        """`RuleError` unless this credit may pay that invoice (C1, C5, C7).
+
+        `pays_instalments`: the firm's setting that credits may pay invoices in instalments, off by default.
+        """
+        if self.expires_on is not None and today > self.expires_on:
+            raise RuleError("credit_expired", f"Credit {self.id} could be used until {self.expires_on}.", credit_id=self.id)
+        if item.is_in_instalments and not pays_instalments:
+            raise RuleError(
+                "invoice_in_instalments",
+                f"Invoice {item.number} is paid in instalments, and credits do not pay those unless the firm says so.",
+                invoice_id=item.invoice_id,
+                setting="credits_pay_instalments",
+            )
+        if item.kind is OrderKind.REFUND_REVERSAL:
+            raise RuleError("invoice_needs_money", f"Invoice {item.number} asks for refunded money back; a credit cannot pay it.")
+        usable, what = _USABLE[self.kind]
+        if not usable(self, item):
+            raise RuleError(
+                "credit_not_for_this_invoice", f"A {self.kind} credit pays {what} only.", credit_id=self.id, pays=what
+            )
+
+
+_USABLE: Mapping[CreditKind, tuple[Callable[[Credit, OpenItem], bool], str]] = {
+    CreditKind.GOODWILL: (
+        lambda credit, item: item.ordered_at is not None and item.ordered_at >= credit.issued_at,
+        "orders placed after it was given",
+    ),
+    CreditKind.CREDIT_MEMO: (lambda _credit, _item: True, "any invoice"),
+    CreditKind.FIRST_PAYMENT: (
+        lambda credit, item: bool(
+            item.subscription and item.subscription.is_first and item.subscription.subscription_id == credit.subscription_id
+        ),
+        "the first invoice of its subscription",
+    ),
+    CreditKind.LAST_PAYMENT: (
+        lambda credit, item: bool(
+            item.subscription and item.subscription.is_final and item.subscription.subscription_id == credit.subscription_id
+        ),
+        "the final invoice of its subscription",
+    ),
+}
+
+
+def credit_amounts(amount_minor: int, option: TaxOption, code: TaxCode | None) -> tuple[int, int]:
+    """(gross, tax) of a credit of `amount_minor` (> 0), given outside any invoice.
 
     >>> from decimal import Decimal
     >>> vat21 = TaxCode("VAT21", TaxKind.STANDARD, Decimal(21))
-    >>> goodwill_amounts(1210, TaxOption.INCLUDED, vat21)
+    >>> credit_amounts(1210, TaxOption.INCLUDED, vat21)
     (1210, 210)
-    >>> goodwill_amounts(1000, TaxOption.NOT_INCLUDED, vat21)
+    >>> credit_amounts(1000, TaxOption.NOT_INCLUDED, vat21)
     (1210, 210)
-    >>> goodwill_amounts(1000, TaxOption.WAIVED, None)
+    >>> credit_amounts(1000, TaxOption.WAIVED, None)
     (1000, 0)
     """
     if amount_minor <= 0:
@@ -70,30 +153,55 @@ def goodwill_amounts(amount_minor: int, option: TaxOption, code: TaxCode | None)
     return amount_minor + tax, tax
 
 
-def goodwill(
+@dataclass(frozen=True, slots=True)
+class CreditTerms:
+    """What is agreed about a credit beside its amount."""
+
+    kind: CreditKind
+    reason: str
+    subscription_id: str | None = None
+    expires_on: date | None = None
+    is_refundable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind is CreditKind.CREDIT_MEMO:
+            raise InvalidError(
+                "credit_needs_invoice", "A credit memo names the invoice lines that it corrects: issue a credit note."
+            )
+        needs_subscription = self.kind in (CreditKind.FIRST_PAYMENT, CreditKind.LAST_PAYMENT)
+        if needs_subscription != (self.subscription_id is not None):
+            raise InvalidError("subscription_mismatch", "First and last payment credits, and no others, name their subscription.")
+
+
+def new_credit(
     credit_id: str,
     account_id: str,
     amount: Money,
     option: TaxOption,
     code: TaxCode | None,
-    reason: str,
+    terms: CreditTerms,
     today: date,
     now: datetime,
 ) -> Credit:
-    """A new goodwill credit; `amount` means what `option` says."""
-    gross, tax = goodwill_amounts(amount.amount_minor, option, code)
+    """A new credit given outside any invoice; `amount` means what `option` says."""
+    gross, tax = credit_amounts(amount.amount_minor, option, code)
     Money(gross, amount.currency)  # the tax on top must not carry it over the limit
+    if terms.expires_on is not None and terms.expires_on < today:
+        raise InvalidError("expiry_in_past", "A credit expires today at the earliest.")
     return Credit(
         id=credit_id,
         account_id=account_id,
         currency=amount.currency,
-        kind=CreditKind.GOODWILL,
+        kind=terms.kind,
         tax_option=option,
         gross_minor=gross,
         tax_minor=tax,
         open_minor=gross,
         issued_on=today,
         issued_at=now,
-        reason=reason,
+        reason=terms.reason,
         tax_code=code.code if code is not None and code.kind is TaxKind.STANDARD else None,
+        subscription_id=terms.subscription_id,
+        expires_on=terms.expires_on,
+        is_refundable=terms.is_refundable,
     )

@@ -50,6 +50,11 @@ class OverdueItem:
     currency: str
     part: Part
 
+    @property
+    def due_date(self) -> date:
+        """Only scheduled parts are looked at: what waits for a delivery is never overdue (T2)."""
+        return self.part.due_date or date.max
+
 
 @dataclass(frozen=True, slots=True)
 class DunningState:
@@ -100,11 +105,10 @@ def decide(
     that one, but never on a day that already had a notice. A tier reached before `not_before` (the day on which
     dunning was switched on) is past and stays unsaid (D1); the next one is said.
     """
-    upcoming = [
-        item.part.due_date + timedelta(days=1) for item in items if item.part.open_minor and not item.part.is_overdue(today)
-    ]
+    items = [item for item in items if item.part.due_date is not None]
+    upcoming = [item.due_date + timedelta(days=1) for item in items if item.part.open_minor and not item.part.is_overdue(today)]
     next_overdue = min(upcoming, default=None)
-    overdue = sorted((item for item in items if item.part.is_overdue(today)), key=lambda i: (i.part.due_date, i.number))
+    overdue = sorted((item for item in items if item.part.is_overdue(today)), key=lambda i: (i.due_date, i.number))
     if not overdue:
         return Decision(None, next_overdue, "not_overdue")
 
@@ -120,8 +124,8 @@ def decide(
     if not overdue:
         return Decision(None, next_overdue, "not_owing")
 
-    oldest = overdue[0].part
-    tier = policy.tier_at(oldest.days_overdue(today))
+    oldest = overdue[0]
+    tier = policy.tier_at(oldest.part.days_overdue(today))
     if tier is None:
         return Decision(
             None, _earliest(oldest.due_date + timedelta(days=policy.tiers[0].from_days), next_overdue), "below_first_tier"

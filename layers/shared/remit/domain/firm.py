@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from remit.domain.accounts import Address, TaxId
@@ -24,9 +25,37 @@ class Switches:
     dunning_since: datetime | None = None
 
 
+class LostDispute(StrEnum):
+    """What becomes of an invoice whose payment was lost in a dispute (P9)."""
+
+    REOPEN = "reopen"
+    WRITE_OFF = "write_off"
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyRules:
+    """What the firm decides about credits and refunds.
+
+    `credits_pay_instalments`: credits may pay invoices in instalments, which is off by default (C5).
+    `refund_limits`: currency → the largest refund that one person may make alone; unnamed currencies have none (R10).
+    `hold_refunds`: card refunds wait until the gateway's day is over, so that they can be canceled (R7), in
+    `gateway_time_zone`.
+    """
+
+    credits_pay_instalments: bool = False
+    refund_limits: Mapping[str, int] = field(default_factory=dict)
+    hold_refunds: bool = True
+    gateway_time_zone: str = "UTC"
+    lost_dispute: LostDispute = LostDispute.REOPEN
+
+
 @dataclass(frozen=True, slots=True)
 class Firm:
-    """The firm's profile and rules. `invoice_prefix` starts the yearly number series: `INV` → `INV-2026-000001`."""
+    """The firm's profile and rules.
+
+    `invoice_prefix` and `credit_note_prefix` start the yearly number series: `INV` → `INV-2026-000001`. `templates`:
+    kind of order → the template of its invoices (I7), `invoice` unless named.
+    """
 
     name: str
     email: str
@@ -35,11 +64,18 @@ class Firm:
     default_currency: str
     tax_ids: tuple[TaxId, ...] = ()
     invoice_prefix: str = "INV"
+    credit_note_prefix: str = "CN"
+    templates: Mapping[str, str] = field(default_factory=dict)
     tax_codes: Mapping[str, TaxCode] = field(default_factory=dict)
     terms: Mapping[str, PaymentTerm] = field(default_factory=dict)
     dunning_policy: DunningPolicy = field(default_factory=DunningPolicy)
     switches: Switches = field(default_factory=Switches)
+    money: MoneyRules = field(default_factory=MoneyRules)
     version: int = 0
+
+    def __post_init__(self) -> None:
+        if self.invoice_prefix == self.credit_note_prefix:
+            raise InvalidError("same_number_series", "Invoices and credit notes have number series of their own.")
 
     def tax_code(self, code: str) -> TaxCode:
         try:
@@ -54,6 +90,10 @@ class Firm:
             raise InvalidError(
                 "unknown_payment_term", f"The firm has no payment term {term_id!r}.", known=sorted(self.terms)
             ) from None
+
+    def gateway_day(self, now: datetime) -> date:
+        """The payment gateway's calendar date at instant `now`, which refunds go by (R7)."""
+        return now.astimezone(ZoneInfo(self.money.gateway_time_zone)).date()
 
     def today(self, now: datetime) -> date:
         """The firm's calendar date at instant `now`: what invoices and due dates mean by a day."""

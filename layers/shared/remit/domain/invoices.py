@@ -1,21 +1,16 @@
-"""Invoices: the document that never changes, and the open item that does (I1–I5).
+"""Invoices: the document that never changes (I1–I5, I7, I10). What is still owed on it is its open item's to know."""
 
-`Invoice` is frozen when it is issued and is written once. `OpenItem` is its small mutable half: what is
-still owed, part by part. *Overdue* is computed from the parts and a date, never stored.
-"""
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
-from enum import StrEnum
-
-from remit.domain.accounts import Account, Address, TaxId
-from remit.domain.errors import RuleError
+from remit.domain.accounts import Account, Address, PaymentMode, TaxId
 from remit.domain.firm import Firm
-from remit.domain.orders import Order, PricedLines
-from remit.domain.terms import Method, Part, PaymentTerm, schedule
+from remit.domain.open_items import DiscountOffer, OpenItem
+from remit.domain.orders import Order, OrderKind, PricedLines, SubscriptionPeriod, parts_of
+from remit.domain.terms import Occasion, Part, PaymentTerm
 
-TEMPLATE_VERSION = "invoice-1"
+TEMPLATE_VERSION = 1
+"""Version of the built-in templates; an invoice keeps the one it was issued with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +47,18 @@ class NumberSeries:
         return advanced, f"{self.name}-{advanced.last:06d}", issued_on
 
 
-def series_name(firm: Firm, today: date) -> str:
-    """The series that numbers invoices issued `today`: one a year."""
-    return f"{firm.invoice_prefix}-{today.year}"
+def series_name(prefix: str, today: date) -> str:
+    """The series that numbers documents issued `today`: one a year."""
+    return f"{prefix}-{today.year}"
 
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """An issued invoice: everything on it, frozen (I5). Amounts in minor units of `priced.currency`."""
+    """An issued invoice: everything on it, frozen (I5). Amounts in minor units of `priced.currency`.
+
+    `reverses` is the credit or refund that this invoice takes back (C4, R7), with `note`. `mode`: the account's payment
+    mode on the day (A4). `discount_until`: the last day for the discount in `priced.discount` (T5).
+    """
 
     id: str
     number: str
@@ -74,7 +73,14 @@ class Invoice:
     term: PaymentTerm
     parts: tuple[Part, ...]
     reference: str | None = None
-    template_version: str = TEMPLATE_VERSION
+    template_version: str = f"invoice-{TEMPLATE_VERSION}"
+    kind: OrderKind = OrderKind.PRODUCTS
+    mode: PaymentMode = PaymentMode.POSTPAID
+    sold_on: date | None = None
+    discount_until: date | None = None
+    subscription: SubscriptionPeriod | None = None
+    reverses: str | None = None
+    note: str | None = None
 
     @property
     def currency(self) -> str:
@@ -82,86 +88,8 @@ class Invoice:
 
     @property
     def total_minor(self) -> int:
-        return self.priced.totals.gross_minor
-
-
-class InvoiceStatus(StrEnum):
-    ISSUED = "issued"
-    PART_PAID = "part_paid"
-    PAID = "paid"
-
-
-@dataclass(frozen=True, slots=True)
-class OpenItem:
-    """What is still owed on one invoice.
-
-    Invariant: `open_minor = Σ part.open_minor`, and 0 ≤ open ≤ total. `entries` are the sequence numbers of
-    the journal entries that touched it, so that its timeline is found without a search. `payment_attempt` is
-    the gateway payment now under way for it, if any: a second one is not started beside it (P4).
-    """
-
-    account_id: str
-    invoice_id: str
-    number: str
-    currency: str
-    issued_on: date
-    total_minor: int
-    open_minor: int
-    parts: tuple[Part, ...]
-    methods: tuple[Method, ...]
-    entries: tuple[int, ...] = ()
-    payment_attempt: str | None = None
-    version: int = 0
-
-    @property
-    def status(self) -> InvoiceStatus:
-        if self.open_minor == 0:
-            return InvoiceStatus.PAID
-        return InvoiceStatus.ISSUED if self.open_minor == self.total_minor else InvoiceStatus.PART_PAID
-
-    @property
-    def next_due(self) -> date | None:
-        """Due date of the earliest part still open; None when nothing is."""
-        return min((part.due_date for part in self.parts if part.open_minor), default=None)
-
-    def require_method(self, method: Method) -> None:
-        """`RuleError` unless the invoice's term accepts `method`; checked when the payment is made (T3)."""
-        if method not in self.methods:
-            raise RuleError(
-                "method_not_allowed",
-                f"Invoice {self.number} may not be paid by {method}.",
-                invoice_id=self.invoice_id,
-                allowed_methods=[str(allowed) for allowed in self.methods],
-            )
-
-    def settle(self, amount_minor: int, entry_sequence: int) -> "OpenItem":
-        """Allocate `amount_minor` (> 0) to the parts, oldest due first.
-
-        `RuleError` if that is more than is open: Σ allocations ≤ open (P2).
-        """
-        if not 0 < amount_minor <= self.open_minor:
-            raise RuleError(
-                "allocation_exceeds_open",
-                f"Invoice {self.number} has {self.open_minor} open; {amount_minor} cannot be allocated to it.",
-                invoice_id=self.invoice_id,
-                open_minor=self.open_minor,
-            )
-        return replace(
-            self,
-            open_minor=self.open_minor - amount_minor,
-            parts=_pay_parts(self.parts, amount_minor),
-            entries=(*self.entries, entry_sequence),
-        )
-
-
-def _pay_parts(parts: Sequence[Part], amount_minor: int) -> tuple[Part, ...]:
-    left = amount_minor
-    paid: dict[int, Part] = {}
-    for index in sorted(range(len(parts)), key=lambda i: (parts[i].due_date, i)):
-        share = min(left, parts[index].open_minor)
-        left -= share
-        paid[index] = replace(parts[index], open_minor=parts[index].open_minor - share)
-    return tuple(paid[index] for index in range(len(parts)))
+        """What the invoice asks for, deposits deducted."""
+        return self.priced.payable_minor
 
 
 def invoice_id_for(order_id: str) -> str:
@@ -174,10 +102,16 @@ def issue(
 ) -> tuple[Invoice, OpenItem, NumberSeries]:
     """Turn an order into a numbered invoice, dated in the firm's time zone.
 
-    The open item carries no entry yet: `posting_rules.invoice_issued` and the balance assign it.
+    The open item carries no entry yet: posting it assigns the number. A reversal finishes postpaid, whatever the
+    account's mode: what it asks for is not a charge.
     """
     advanced, number, issued_on = series.next(firm.today(now))
-    parts = schedule(order.term, order.priced.totals.gross_minor, issued_on)
+    sold_on = firm.today(order.placed_at)
+    parts = parts_of(order.priced, order.term, Occasion(issued_on, sold_on))
+    is_charge = order.kind not in (OrderKind.TOP_UP, OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL)
+    mode = account.mode_on(issued_on) if is_charge else PaymentMode.POSTPAID
+    discount = order.term.discount
+    until = issued_on + timedelta(days=discount.days) if discount else None
     invoice = Invoice(
         id=invoice_id_for(order.id),
         number=number,
@@ -192,6 +126,14 @@ def issue(
         term=order.term,
         parts=parts,
         reference=order.reference,
+        template_version=f"{firm.templates.get(order.kind, 'invoice')}-{TEMPLATE_VERSION}",
+        kind=order.kind,
+        mode=mode,
+        sold_on=sold_on,
+        discount_until=until,
+        subscription=order.subscription,
+        reverses=order.reverses,
+        note=order.note,
     )
     item = OpenItem(
         account_id=account.id,
@@ -202,6 +144,12 @@ def issue(
         total_minor=invoice.total_minor,
         open_minor=invoice.total_minor,
         parts=parts,
-        methods=order.term.methods,
+        methods=order.methods,
+        kind=order.kind,
+        mode=mode,
+        ordered_at=order.placed_at,
+        subscription=order.subscription,
+        discount=DiscountOffer(until, order.priced.discount) if until and order.priced.discount else None,
+        top_up_minor=invoice.total_minor if order.kind is OrderKind.TOP_UP else 0,
     )
     return invoice, item, advanced

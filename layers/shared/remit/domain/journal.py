@@ -30,29 +30,55 @@ class EntryKind(StrEnum):
     """The operations that post, in the words of the events they become."""
 
     INVOICE_ISSUED = "invoice_issued"
+    INVOICE_VOIDED = "invoice_voided"
+    INVOICE_WRITTEN_OFF = "invoice_written_off"
+    DUE_DATE_MOVED = "due_date_moved"
     PAYMENT_RECEIVED = "payment_received"
     PAYMENT_ALLOCATED = "payment_allocated"
+    PAYMENT_REVERTED = "payment_reverted"
+    ALLOCATION_REVERSED = "allocation_reversed"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
     CREDIT_ISSUED = "credit_issued"
+    CREDIT_NOTE_ISSUED = "credit_note_issued"
+    CREDIT_APPLIED = "credit_applied"
+    CREDIT_EXPIRED = "credit_expired"
+    REFUND_REQUESTED = "refund_requested"
+    REFUND_SUCCEEDED = "refund_succeeded"
+    REFUND_RETURNED = "refund_returned"
+    WALLET_TOPPED_UP = "wallet_topped_up"
+    WALLET_CHARGED = "wallet_charged"
 
 
 CUSTOMER_ACCOUNTS: dict[str, Side] = {
     "receivable": Side.DEBIT,
     "credit": Side.CREDIT,
     "wallet": Side.CREDIT,
+    "granted": Side.CREDIT,
     "held": Side.CREDIT,
 }
-"""The accounts of the chart kept per customer, with the side on which each one grows."""
+"""The accounts of the chart kept per customer, with the side on which each one grows.
+
+`wallet` is prepaid with money, `granted` prepaid balance that was given; `held` is the customer's money in dispute."""
+
+CASH_SIDE = ("cash:", "refunds_in_transit", "disputes", "gateway_fees", "held")
+"""The accounts of the Cashflow view of an account (A2), by what their names start with; all others are Income, except
+the customer's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
     """One line of an entry: `amount_minor` (> 0) on a side of `account`, a name of the chart such as
-    `receivable` or `revenue:services`. `document_id` names the invoice, payment or credit it is about."""
+    `receivable` or `revenue:services`. `document_id` names the invoice, payment or credit it is about. On
+    `receivable`, `due_date` is that of the part (None: unscheduled), so that the age of what is owed on any past
+    day follows from the entries alone."""
 
     account: str
     side: Side
     amount_minor: int
     document_id: str | None = None
+    due_date: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +86,9 @@ class EntryDraft:
     """An entry as a posting rule makes it: everything but its place in the chain.
 
     `effective_on` is the business date (firm's zone); `documents` maps a role (`invoice`, `payment`,
-    `credit`, `gateway`) to ids. Raises `LedgerBrokenError` unless debits equal credits (L1).
+    `credit`, `credit_note`, `refund`, `gateway`) to ids. `reverses` is the number of the entry that this one takes back,
+    in the same chain (L2). `statuses` says of every invoice whose status it changes: from what ("" for a new one) to
+    what. Raises `LedgerBrokenError` unless debits equal credits (L1).
     """
 
     kind: EntryKind
@@ -73,6 +101,8 @@ class EntryDraft:
     documents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     order_id: str | None = None
     reason: str | None = None
+    reverses: int | None = None
+    statuses: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.postings or any(posting.amount_minor <= 0 for posting in self.postings):
@@ -105,16 +135,26 @@ def canonical(value: Any) -> str:
 
 def draft_facts(draft: EntryDraft) -> dict[str, Any]:
     """The entry's immutable facts as plain data: what is stored, hashed, exported and sent as an event."""
-    return {
+    facts: dict[str, Any] = {
         "kind": draft.kind.value,
         "effective_on": draft.effective_on.isoformat(),
         "recorded_at": draft.recorded_at.isoformat(),
         "actor": [draft.actor.id, draft.actor.channel.value],
-        "postings": [[p.account, p.side.value[0], p.amount_minor, p.document_id] for p in draft.postings],
+        "postings": [_posting_facts(posting) for posting in draft.postings],
         "documents": {role: list(ids) for role, ids in draft.documents.items()},
         "order_id": draft.order_id,
         "reason": draft.reason,
     }
+    if draft.reverses is not None:
+        facts["reverses"] = draft.reverses
+    if draft.statuses:
+        facts["statuses"] = {id: list(change) for id, change in draft.statuses.items()}
+    return facts
+
+
+def _posting_facts(posting: Posting) -> list[Any]:
+    facts = [posting.account, posting.side.value[0], posting.amount_minor, posting.document_id]
+    return [*facts, posting.due_date.isoformat()] if posting.due_date else facts
 
 
 def entry_hash(draft: EntryDraft, sequence: int, previous_hash: str) -> str:
@@ -124,12 +164,28 @@ def entry_hash(draft: EntryDraft, sequence: int, previous_hash: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class TopUpState:
+    """Where automatic top-up stands (W2): the invoice that is pending, and what was asked for on `day` so far.
+
+    `stopped` says why it does not go on, until somebody turns it on again.
+    """
+
+    pending_invoice: str | None = None
+    day: date | None = None
+    day_minor: int = 0
+    stopped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """What one account owes and holds in one currency, in minor units, after entry number `sequence`.
 
     `sequence` is also the optimistic lock of the account and currency: two operations at once cannot both
-    write entry n + 1. `look_again_on` and `dunning` belong to the agenda: the date on which dunning next
-    looks at this account, and what it last said; they may change without an entry.
+    write entry n + 1. `wallet_minor` alone may be below zero, down to the account's limit (W1).
+
+    What may change without an entry: `unbilled_minor` is what was ordered and not invoiced yet (A5); `look_again_on`
+    and `dunning` are the date on which dunning next looks at this account, and what it last said; `top_up` is the
+    wallet's automatic top-up. `lots` are the payments and credits with something unapplied, oldest first.
     """
 
     account_id: str
@@ -138,16 +194,25 @@ class Balance:
     credit_minor: int = 0
     wallet_minor: int = 0
     held_minor: int = 0
+    granted_minor: int = 0
+    unbilled_minor: int = 0
+    lots: tuple[str, ...] = ()
     sequence: int = 0
     last_hash: str = GENESIS
     look_again_on: date | None = None
     dunning: DunningState = field(default_factory=DunningState)
+    top_up: TopUpState = field(default_factory=TopUpState)
     version: int = 0
 
     @property
     def balance_minor(self) -> int:
         """What the customer owes on the whole: receivable − credit − wallet. Negative: available credit (A2)."""
-        return self.receivable_minor - self.credit_minor - self.wallet_minor
+        return self.receivable_minor - self.credit_minor - self.wallet_minor - self.granted_minor
+
+    @property
+    def prepaid_minor(self) -> int:
+        """What the wallet holds, paid for or given."""
+        return self.wallet_minor + self.granted_minor
 
     def post(self, draft: EntryDraft) -> tuple[JournalEntry, "Balance"]:
         """Append `draft` to the chain and move the figures by its postings."""
@@ -156,7 +221,7 @@ class Balance:
         sequence = self.sequence + 1
         entry = JournalEntry(draft, sequence, self.last_hash, entry_hash(draft, sequence, self.last_hash))
         moved = {f"{account}_minor": getattr(self, f"{account}_minor") + change for account, change in effect(draft).items()}
-        if any(amount < 0 for amount in moved.values()):
+        if any(amount < 0 for figure, amount in moved.items() if figure != "wallet_minor"):
             raise LedgerBrokenError("negative_balance", f"{draft.kind} would leave a customer account below zero.", **moved)
         return entry, replace(self, **moved, sequence=sequence, last_hash=entry.hash)
 

@@ -1,12 +1,16 @@
-"""Payments: received by hand or through a gateway, allocated to invoices (P1, P2, P4, P5, G3)."""
+"""Payments: received by hand or through a gateway, allocated to invoices (P1–P9, R2, G3).
 
-from collections.abc import Sequence
+What a gateway says arrives late, twice and in any order. So a payment merges *facts* (`with_report`), and what is
+posted follows from the facts and from what was posted before (`apply_gateway_report`).
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 
 from remit.domain.errors import InvalidError, RuleError
-from remit.domain.invoices import OpenItem
+from remit.domain.open_items import OpenItem
 from remit.domain.terms import Method
 
 MAX_ALLOCATIONS = 40
@@ -14,24 +18,35 @@ MAX_ALLOCATIONS = 40
 
 
 class PaymentStatus(StrEnum):
-    """`PENDING`: stored before the gateway was asked (P4). `SUCCEEDED` alone has entries in the journal."""
+    """`PENDING`: stored before the gateway was asked (P4), so its outcome may be unknown. `REQUIRES_ACTION`: the payer must
+    authenticate. `AUTHORIZED`: the money is reserved, not taken (P7). `SUCCEEDED` alone brings money into the journal;
+    `REVERTED`: it was taken back whole (P8)."""
 
     PENDING = "pending"
+    REQUIRES_ACTION = "requires_action"
     PROCESSING = "processing"
+    AUTHORIZED = "authorized"
     FAILED = "failed"
     CANCELED = "canceled"
     SUCCEEDED = "succeeded"
+    REVERTED = "reverted"
 
 
 class _Finality(IntEnum):
-    """Money that arrived outranks everything; a canceled attempt outranks what led to it; else the latest word counts."""
+    """Money that arrived outranks everything but its return; a canceled attempt outranks what
+    led to it; else the latest word counts."""
 
     OPEN = 0
     CANCELED = 1
     SUCCEEDED = 2
+    REVERTED = 3
 
 
-_FINALITY = {PaymentStatus.CANCELED: _Finality.CANCELED, PaymentStatus.SUCCEEDED: _Finality.SUCCEEDED}
+_FINALITY = {
+    PaymentStatus.CANCELED: _Finality.CANCELED,
+    PaymentStatus.SUCCEEDED: _Finality.SUCCEEDED,
+    PaymentStatus.REVERTED: _Finality.REVERTED,
+}
 _STEP = {status: step for step, status in enumerate(PaymentStatus)}
 
 
@@ -41,7 +56,7 @@ def _rank(status: PaymentStatus, reported_at: datetime, failure: str | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """`amount_minor` (> 0) of a payment for one invoice."""
+    """`amount_minor` (> 0) of a payment or credit for one invoice."""
 
     invoice_id: str
     amount_minor: int
@@ -51,7 +66,7 @@ class Allocation:
 class Transaction:
     """Something that happened to a payment at its gateway (P5). `amount_minor` in the payment's currency.
 
-    `type` is `capture` or `failure`; `id` is the gateway's own.
+    `type` is `authorization`, `capture`, `failure`, `refund`, `dispute` or `reversal`; `id` is the gateway's own.
     """
 
     occurred_at: datetime
@@ -61,12 +76,66 @@ class Transaction:
     note: str | None = None
 
 
+class DisputeStatus(StrEnum):
+    """`INQUIRY`: the bank asks, and no money moves yet. An inquiry may become a dispute, or be closed."""
+
+    INQUIRY = "inquiry"
+    INQUIRY_CLOSED = "inquiry_closed"
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+_DISPUTE_STEP = {status: step for step, status in enumerate(DisputeStatus)}
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A payer's bank takes money back, for good or until the dispute is decided (P9).
+
+    `amount_minor` was withdrawn, and `fee_minor` is the gateway's fee for it. `posted` is what the journal knows of it,
+    `held_minor` the customer's own credit that is held meanwhile. `written_off`: how a lost one was dealt with.
+    """
+
+    id: str
+    status: DisputeStatus
+    amount_minor: int
+    fee_minor: int
+    reported_at: datetime
+    reason: str | None = None
+    posted: DisputeStatus | None = None
+    held_minor: int = 0
+
+    def merged(self, other: "Dispute") -> "Dispute":
+        """The later word about the same dispute: a decision outranks what led to it, whatever came first (G3)."""
+
+        def rank(dispute: Dispute) -> tuple[int, datetime]:
+            return _DISPUTE_STEP[dispute.status], dispute.reported_at
+
+        latest = max(self, other, key=rank)
+        return replace(latest, fee_minor=max(self.fee_minor, other.fee_minor), posted=self.posted, held_minor=self.held_minor)
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """A card fee asked for with the payment (T4), frozen when the attempt was made."""
+
+    net_minor: int
+    tax_minor: int
+    tax_code: str
+
+    @property
+    def gross_minor(self) -> int:
+        return self.net_minor + self.tax_minor
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayReport:
     """What a gateway says about a payment: the domain's form of an event, whoever sent it.
 
-    `status` None: the event only adds ids or a transaction, and has no say in how the payment stands.
+    `status` None: the event only adds ids, a transaction or a dispute, and has no say in how the payment stands.
     `occurred_at` is the gateway's time of the event: reports may come in any order and more than once.
+    `authorized_until`: when an authorisation expires. `is_hard_failure`: trying this method again is pointless (S4).
     """
 
     payment_id: str
@@ -79,15 +148,24 @@ class GatewayReport:
     gateway_ids: tuple[str, ...] = ()
     transaction: Transaction | None = None
     failure: str | None = None
+    is_hard_failure: bool = False
+    authorized_until: datetime | None = None
+    dispute: Dispute | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment and what is known of it.
+    """A payment and what is known of it. Amounts in minor units of `currency`.
 
-    `unapplied_minor` is the rest not allocated to invoices: the customer's credit, with this payment as its
-    lot. `intended` is what the payer chose to pay when the attempt was made; what is really open decides
-    when the money arrives. `cash_account` names where it went: the method, or the gateway.
+    `amount_minor` is what was asked for, and once succeeded what was captured. `unapplied_minor` is the rest not
+    allocated to invoices: the customer's credit, with this payment as its lot. `refunded_minor` is what was given
+    back of it, refunds on their way included (R2). `intended` is what the payer chose to pay when the attempt was made;
+    what is really open decides when the money arrives. `allocations` are net of what was taken back. `cash_account`
+    names where the money went: the method, or the gateway. `to_wallet`: what is not allocated tops the wallet up (W1), and
+    `wallet_minor` is how much did.
+    `saved_method` is the gateway's id of the method charged without the payer being there; `capture_later` only
+    authorises (P7), and `capture_minor` is what was then asked to be captured. `method_saved_for_later`: the payer agreed
+    to be charged again. `look_up_at`: when to ask the gateway for an outcome that is still unknown.
     """
 
     id: str
@@ -101,65 +179,160 @@ class Payment:
     value_date: date | None = None
     reference: str | None = None
     unapplied_minor: int = 0
+    refunded_minor: int = 0
     intended: tuple[Allocation, ...] = ()
     allocations: tuple[Allocation, ...] = ()
     gateway_ids: tuple[str, ...] = ()
     transactions: tuple[Transaction, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
     reported_at: datetime | None = None
     failure: str | None = None
+    is_hard_failure: bool = False
     checkout_url: str | None = None
     expires_at: datetime | None = None
+    fee: Fee | None = None
+    to_wallet: bool = False
+    wallet_minor: int = 0
+    saved_method: str | None = None
+    method_saved_for_later: bool = False
+    capture_later: bool = False
+    capture_minor: int | None = None
+    authorized_until: datetime | None = None
+    look_up_at: datetime | None = None
     entries: tuple[int, ...] = ()
     version: int = 0
+
+    @property
+    def available_minor(self) -> int:
+        """What this lot can still pay."""
+        return self.unapplied_minor
+
+    @property
+    def captured_minor(self) -> int:
+        """The money that came in: 0 until the payment succeeded."""
+        return self.amount_minor if self.status in (PaymentStatus.SUCCEEDED, PaymentStatus.REVERTED) else 0
+
+    @property
+    def disputed_minor(self) -> int:
+        """What open disputes withhold, and what lost ones took."""
+        return sum(
+            dispute.amount_minor for dispute in self.disputes if dispute.status in (DisputeStatus.OPEN, DisputeStatus.LOST)
+        )
+
+    @property
+    def refundable_minor(self) -> int:
+        """What may still be given back of it (R2)."""
+        if self.status is not PaymentStatus.SUCCEEDED:
+            return 0
+        return max(0, self.captured_minor - self.refunded_minor - self.disputed_minor)
+
+    @property
+    def allocated_minor(self) -> int:
+        return sum(allocation.amount_minor for allocation in self.allocations)
+
+    def allocated_to(self, invoice_id: str) -> int:
+        return sum(allocation.amount_minor for allocation in self.allocations if allocation.invoice_id == invoice_id)
 
     def is_under_way(self, now: datetime) -> bool:
         """Whether the payer may still complete this attempt, so that a second must not be started beside it.
 
-        A failed card does not end an attempt: the hosted page lets the payer try another one.
+        A failed card does not end an attempt on a hosted page: the payer may try another one. It ends one that was
+        charged without the payer (`saved_method`).
         """
-        unfinished = self.status in (PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.FAILED)
-        expired = self.expires_at is not None and now >= self.expires_at and self.status is not PaymentStatus.PROCESSING
+        if self.saved_method is not None and self.status is PaymentStatus.FAILED:
+            return False
+        unfinished = self.status not in (PaymentStatus.CANCELED, PaymentStatus.SUCCEEDED, PaymentStatus.REVERTED)
+        in_flight = self.status in (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED)
+        expired = self.expires_at is not None and now >= self.expires_at and not in_flight
         return unfinished and not expired
 
     def with_report(self, report: GatewayReport) -> "Payment":
         """Merge what the gateway says into what is known, giving one result for every order of reports (G3).
 
         The status kept is the greatest by (finality, time of the event, step, text): success is never undone
-        by a late failure, and of two failures the later one speaks. Ids and transactions are sets.
+        by a late failure, and of two failures the later one speaks. Ids, transactions and disputes are sets.
         """
-        status, reported_at, failure = self.status, self.reported_at, self.failure
+        merged = self
         if report.status is not None:
             theirs = _rank(report.status, report.occurred_at, report.failure)
-            if reported_at is None or theirs > _rank(status, reported_at, failure):
-                status, reported_at, failure = report.status, report.occurred_at, report.failure
+            if self.reported_at is None or theirs > _rank(self.status, self.reported_at, self.failure):
+                merged = replace(
+                    self,
+                    status=report.status,
+                    reported_at=report.occurred_at,
+                    failure=report.failure,
+                    is_hard_failure=report.is_hard_failure,
+                    look_up_at=None,
+                )
         transactions = {t.id: t for t in self.transactions}
         if report.transaction:
             transactions[report.transaction.id] = report.transaction
+        disputes = {dispute.id: dispute for dispute in self.disputes}
+        if new := report.dispute:
+            disputes[new.id] = disputes[new.id].merged(new) if new.id in disputes else new
         return replace(
-            self,
-            status=status,
-            reported_at=reported_at,
-            failure=failure,
+            merged,
+            authorized_until=max(filter(None, (self.authorized_until, report.authorized_until)), default=None),
             gateway_ids=tuple(sorted({*self.gateway_ids, *report.gateway_ids})),
             transactions=tuple(sorted(transactions.values())),
+            disputes=tuple(sorted(disputes.values(), key=lambda dispute: dispute.id)),
         )
 
-    def draw(self, allocations: Sequence[Allocation], entry_sequence: int) -> "Payment":
+    def draw(self, allocations: Sequence[Allocation]) -> "Payment":
         """Take `allocations` out of what is unapplied; `RuleError` if that is more than is there (P2)."""
         total = sum(allocation.amount_minor for allocation in allocations)
-        if total > self.unapplied_minor:
+        return replace(self.take(total), allocations=_net(self.allocations, allocations, 1))
+
+    def undraw(self, allocations: Sequence[Allocation]) -> "Payment":
+        """Take allocations back: their amount is unapplied again. `RuleError` for more than is allocated there."""
+        for allocation in allocations:
+            there = self.allocated_to(allocation.invoice_id)
+            if allocation.amount_minor > there:
+                raise RuleError(
+                    "allocation_not_found",
+                    f"Payment {self.id} has {there} on invoice {allocation.invoice_id}; not {allocation.amount_minor}.",
+                    invoice_id=allocation.invoice_id,
+                    allocated_minor=there,
+                )
+        total = sum(allocation.amount_minor for allocation in allocations)
+        return replace(self.put_back(total), allocations=_net(self.allocations, allocations, -1))
+
+    def take(self, amount_minor: int) -> "Payment":
+        """Use `amount_minor` of what is unapplied."""
+        if amount_minor > self.unapplied_minor:
             raise RuleError(
                 "allocation_exceeds_payment",
-                f"Payment {self.id} has {self.unapplied_minor} unapplied; {total} cannot be allocated.",
+                f"Payment {self.id} has {self.unapplied_minor} unapplied; {amount_minor} cannot be allocated.",
                 payment_id=self.id,
                 unapplied_minor=self.unapplied_minor,
             )
-        return replace(
-            self,
-            unapplied_minor=self.unapplied_minor - total,
-            allocations=(*self.allocations, *allocations),
-            entries=(*self.entries, entry_sequence),
-        )
+        return replace(self, unapplied_minor=self.unapplied_minor - amount_minor)
+
+    def put_back(self, amount_minor: int) -> "Payment":
+        return replace(self, unapplied_minor=self.unapplied_minor + amount_minor)
+
+    def refund(self, amount_minor: int) -> "Payment":
+        """Count a refund; `RuleError` with the refundable amount when it exceeds what was captured and is left (R2)."""
+        if amount_minor > self.refundable_minor:
+            raise RuleError(
+                "refund_exceeds_captured",
+                f"Of payment {self.id}, {self.refundable_minor} can still be refunded, not {amount_minor}.",
+                payment_id=self.id,
+                refundable_minor=self.refundable_minor,
+            )
+        return replace(self, refunded_minor=self.refunded_minor + amount_minor)
+
+    def unrefund(self, amount_minor: int) -> "Payment":
+        """A refund failed or was canceled."""
+        return replace(self, refunded_minor=self.refunded_minor - amount_minor)
+
+
+def _net(kept: Sequence[Allocation], more: Sequence[Allocation], sign: int) -> tuple[Allocation, ...]:
+    """One allocation per invoice, what is back at nothing left out."""
+    by_invoice = {allocation.invoice_id: allocation.amount_minor for allocation in kept}
+    for allocation in more:
+        by_invoice[allocation.invoice_id] = by_invoice.get(allocation.invoice_id, 0) + sign * allocation.amount_minor
+    return tuple(Allocation(invoice_id, amount) for invoice_id, amount in by_invoice.items() if amount)
 
 
 def check_allocations(allocations: Sequence[Allocation], amount_minor: int) -> None:
@@ -183,32 +356,37 @@ def check_allocations(allocations: Sequence[Allocation], amount_minor: int) -> N
         )
 
 
-def oldest_first(items: Sequence[OpenItem], amount_minor: int) -> tuple[Allocation, ...]:
-    """Spread `amount_minor` over open invoices, oldest due date first, then by number (P2).
+def oldest_first(items: Sequence[OpenItem], amount_minor: int, value_date: date) -> tuple[Allocation, ...]:
+    """Spread `amount_minor` over open invoices, oldest due date first, then by number (P2). An invoice takes what settles
+    it on `value_date`: less than is open within the time of an early-payment discount (T5).
 
     150.00 over invoices of 121.00 (due 1 May) and 60.50 (due 9 May): 121.00 and 29.00.
     """
     allocations: list[Allocation] = []
     left = amount_minor
     for item in sorted(items, key=lambda item: (item.next_due or date.max, item.number)):
-        share = min(left, item.open_minor)
+        share = min(left, item.payable_on(value_date))
         if share > 0 and len(allocations) < MAX_ALLOCATIONS:
             allocations.append(Allocation(item.invoice_id, share))
             left -= share
     return tuple(allocations)
 
 
-def within_open(intended: Sequence[Allocation], items: dict[str, OpenItem], amount_minor: int) -> tuple[Allocation, ...]:
+def within_open(
+    intended: Sequence[Allocation], items: Mapping[str, OpenItem], amount_minor: int, value_date: date
+) -> tuple[Allocation, ...]:
     """What of the `intended` allocations can still be made, now that the money is here.
 
     The payer's choice was made earlier; meanwhile another payment may have settled the invoice. Each is cut
-    to what is open and to what is left of the amount; the rest becomes unapplied credit, never a lost payment (P4).
+    to what settles the invoice and to what is left of the amount; the rest becomes unapplied credit, never a lost
+    payment (P4). What was written off meanwhile is recovered (I9).
     """
     allocations: list[Allocation] = []
     left = amount_minor
     for wish in intended:
         item = items.get(wish.invoice_id)
-        share = min(wish.amount_minor, item.open_minor if item else 0, left)
+        wanted = (item.payable_on(value_date) or item.recoverable_minor) if item else 0
+        share = min(wish.amount_minor, wanted, left)
         if share > 0:
             allocations.append(Allocation(wish.invoice_id, share))
             left -= share

@@ -6,7 +6,7 @@ Rounding line by line instead would drift by a cent every few lines.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ class TaxKind(StrEnum):
     ZERO = "zero"  # Z
     EXEMPT = "exempt"  # E, needs a reason
     REVERSE_CHARGE = "reverse_charge"  # AE, needs a reason
+    OUTSIDE_SCOPE = "outside_scope"  # O, needs a reason: not a supply at all, such as a top-up of a wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class TaxCode:
             raise InvalidError("bad_tax_code", f"Tax code {self.code} needs a rate above 0 and up to 100 percent.")
         if not taxed and self.rate != 0:
             raise InvalidError("bad_tax_code", f"Tax code {self.code} is {self.kind} and so has no rate.")
-        if self.kind in (TaxKind.EXEMPT, TaxKind.REVERSE_CHARGE) and not self.reason:
+        if self.kind in (TaxKind.EXEMPT, TaxKind.REVERSE_CHARGE, TaxKind.OUTSIDE_SCOPE) and not self.reason:
             raise InvalidError("bad_tax_code", f"Tax code {self.code} is {self.kind} and must say why.")
 
 
@@ -91,31 +92,35 @@ def net_of(gross_minor: int, code: TaxCode) -> int:
     return round_half_up(Decimal(gross_minor) * 100 / (100 + code.rate))
 
 
-def taxed_totals(amounts: Iterable[TaxedAmount], *, prices_include_tax: bool) -> TaxedTotals:
+def taxed_totals(
+    amounts: Iterable[TaxedAmount], *, prices_include_tax: bool, base_percent: Decimal = Decimal(100)
+) -> TaxedTotals:
     """Totals of the lines, tax computed per category on the summed base.
 
-    With prices that include tax, the net of a category is spread over its revenue categories by largest
-    remainder, so that revenue sums to the taxable base exactly.
+    `base_percent` below 100: the tax is on that share of the base only, as where an early-payment discount always
+    lowers the tax (T5): EUR 100 at 21 % with 98 percent is 20.58 of tax.
+
+    With prices that include tax, the tax of a category is spread over its lines by largest remainder, and what is left
+    of each line is its revenue: so revenue sums to the taxable base exactly, and any line can be credited alone.
 
     Example: three lines of 3.33 at 21 %, exclusive: base 9.99, tax 2.0979 → 2.10, gross 12.09 (per-line
     rounding would say 2.10 by luck here, and be a cent off at 3.32).
     """
-    groups: dict[TaxCode, dict[str, int]] = {}
+    groups: dict[TaxCode, list[TaxedAmount]] = {}
     for amount in amounts:
-        by_category = groups.setdefault(amount.tax_code, {})
-        by_category[amount.category] = by_category.get(amount.category, 0) + amount.amount_minor
+        groups.setdefault(amount.tax_code, []).append(amount)
 
     subtotals: list[TaxSubtotal] = []
     net_by_category: dict[str, int] = {}
     for code in sorted(groups, key=lambda code: code.code):
-        priced = groups[code]
-        total = sum(priced.values())
-        taxable = net_of(total, code) if prices_include_tax else total
-        tax = total - taxable if prices_include_tax else tax_on(total, code)
+        priced = [amount.amount_minor for amount in groups[code]]
+        total = sum(priced)
+        taxable = net_of(total, replace(code, rate=code.rate * base_percent / 100)) if prices_include_tax else total
+        tax = total - taxable if prices_include_tax else tax_on(round_half_up(taxable * base_percent / 100), code)
         subtotals.append(TaxSubtotal(code, taxable, tax))
-        shares = split(taxable, list(priced.values())) if total else tuple(0 for _ in priced)
-        for category, share in zip(priced, shares, strict=True):
-            net_by_category[category] = net_by_category.get(category, 0) + share
+        inside = split(tax, priced) if prices_include_tax and total else (0,) * len(priced)
+        for amount, share in zip(groups[code], inside, strict=True):
+            net_by_category[amount.category] = net_by_category.get(amount.category, 0) + amount.amount_minor - share
 
     net = sum(subtotal.taxable_minor for subtotal in subtotals)
     tax = sum(subtotal.tax_minor for subtotal in subtotals)

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from remit.domain import posting_rules
 from remit.domain.errors import InvalidError
 from remit.domain.firm import Firm
+from remit.domain.operation import Operation
 from remit.domain.payments import Allocation, Payment, check_allocations
 from remit.domain.posting_rules import Circumstances
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import balance_or_new, need
 from remit.usecases.ports import Books, Changes, Clock, balance_ref, open_item_ref, payment_ref
-from remit.usecases.receive_payment import chosen_items, settle
+from remit.usecases.receive_payment import chosen_items, within_discount
 
 
 def allocate_payment(
@@ -43,9 +44,13 @@ def allocate_payment(
             raise InvalidError("currency_mismatch", f"The payment is in {payment.currency}, not {currency}.")
         check_allocations(allocations, payment.unapplied_minor)
         why = Circumstances(firm.today(now), now, request.actor)
-        draft = posting_rules.payment_allocated(payment, allocations, why)
         items = chosen_items(loaded, payment, allocations)
-        changes, payment = settle(items, balance_or_new(loaded, account_id, currency), payment, allocations, draft)
-        return [*changes, payment], payment
+        operation = Operation(balance_or_new(loaded, account_id, currency), why)
+        operation.hold(payment, *items.values())
+        # A discount is earned by the day on which the money came, not by the day on which somebody allocates it.
+        value_date = payment.value_date or why.effective_on
+        operation.pay_from(payment_id, within_discount(allocations, items, value_date), value_date)
+        operation.post(posting_rules.payment_allocated, payment)
+        return operation.changes(), operation.get(Payment, payment_id)
 
     return once(books, request, now, decide)

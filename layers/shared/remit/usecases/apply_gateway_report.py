@@ -1,24 +1,27 @@
-"""Take in what the gateway says of a payment (G3, G4, P4)."""
+"""Take in what the gateway says of a payment (G3, G4, P4, P8, P9)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from remit.domain import posting_rules
 from remit.domain.errors import LedgerBrokenError
-from remit.domain.firm import Firm
-from remit.domain.invoices import OpenItem
-from remit.domain.payments import GatewayReport, Payment, PaymentStatus, within_open
+from remit.domain.firm import Firm, LostDispute
+from remit.domain.open_items import OpenItem
+from remit.domain.operation import Operation
+from remit.domain.payments import Allocation, Dispute, DisputeStatus, GatewayReport, Payment, PaymentStatus, within_open
 from remit.domain.posting_rules import Circumstances
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import balance_or_new, need
 from remit.usecases.ports import Books, Changes, Clock, Loaded, balance_ref, open_item_ref, payment_ref
-from remit.usecases.receive_payment import settle
 
 
 def apply_gateway_report(report: GatewayReport, request: Request[Payment], firm: Firm, books: Books, clock: Clock) -> Answer:
-    """Merge the report into its payment; the one that first says *succeeded* posts and allocates the money.
+    """Merge the report into its payment, and post what follows from all that is known by then.
 
     Reports may come twice, late and in any order: `request` guards against the same event, the merge against
-    their order. Money that arrives is never refused: what its invoice no longer needs becomes unapplied
+    their order. What is posted depends on the facts and on what was posted before, so the last report leads to the same
+    ledger whichever it is. Money that arrives is never refused: what its invoice no longer needs becomes unapplied
     credit. `NotFoundError` when the payment is not known (yet).
     """
     now = clock.now()
@@ -32,30 +35,151 @@ def apply_gateway_report(report: GatewayReport, request: Request[Payment], firm:
         known = need(loaded, payment_ref(report.account_id, report.payment_id))
         payment = known.with_report(report)
         arrived = payment.status is PaymentStatus.SUCCEEDED and known.status is not PaymentStatus.SUCCEEDED
-        if not arrived:
+        reverted = payment.status is PaymentStatus.REVERTED and known.status is not PaymentStatus.REVERTED
+        if not (arrived or reverted or unposted_disputes(payment)):
             return ([payment] if payment != known else []), payment
         if report.currency != known.currency:
             raise LedgerBrokenError("gateway_currency_differs", f"The gateway reports {report.currency} for {known.id}.")
 
         value_date = firm.today(report.occurred_at)
-        payment = replace(payment, amount_minor=report.amount_minor, unapplied_minor=report.amount_minor, value_date=value_date)
-        items = _intended_items(payment, report, loaded, books)
-        allocations = within_open(payment.intended, items, payment.amount_minor)
-        # The entry names what this report names: what other events told before must not make a difference to the books.
-        told = replace(payment, gateway_ids=report.gateway_ids)
-        draft = posting_rules.payment_received(told, allocations, Circumstances(value_date, now, request.actor))
-        balance = balance_or_new(loaded, report.account_id, report.currency)
-        changes, payment = settle(items, balance, payment, allocations, draft)
-        return [payment, *changes], payment
+        why = Circumstances(value_date, now, request.actor)
+        operation = Operation(balance_or_new(loaded, report.account_id, report.currency), why)
+        operation.hold(known, *touched_items(payment, loaded, books).values())
+        operation.change(payment)
+        if arrived:
+            post_arrival(operation, payment, report, value_date)
+        if reverted:
+            post_reversal(operation, payment.id)
+        post_disputes(operation, payment.id, firm)
+        return operation.changes(), operation.get(Payment, payment.id)
 
     return once(books, request, now, decide)
 
 
-def _intended_items(payment: Payment, report: GatewayReport, loaded: Loaded, books: Books) -> dict[str, OpenItem]:
-    """The open items of the invoices that the payer chose. The report names them, so that they come with the first
-    request; should it not, the attempt knows them."""
-    refs = {allocation.invoice_id: open_item_ref(payment.account_id, allocation.invoice_id) for allocation in payment.intended}
-    unread = [ref for invoice_id, ref in refs.items() if invoice_id not in report.invoice_ids]
-    more = books.load(*unread) if unread else loaded
-    found = {invoice_id: loaded.get(ref) or more.get(ref) for invoice_id, ref in refs.items()}
+def touched_items(payment: Payment, loaded: Loaded, books: Books) -> dict[str, OpenItem]:
+    """The open items of the invoices that the payer chose and of those that the payment paid. The report names the first, so
+    that they come with the first request; should it not, the attempt knows them."""
+    wanted = [allocation.invoice_id for allocation in (*payment.intended, *payment.allocations)]
+    refs = {invoice_id: open_item_ref(payment.account_id, invoice_id) for invoice_id in wanted}
+    found = {invoice_id: loaded.get(ref) for invoice_id, ref in refs.items()}
+    if unread := [refs[invoice_id] for invoice_id, item in found.items() if item is None]:
+        more = books.load(*unread)
+        found = {invoice_id: item or more.get(refs[invoice_id]) for invoice_id, item in found.items()}
     return {invoice_id: item for invoice_id, item in found.items() if item and item.currency == payment.currency}
+
+
+def post_arrival(operation: Operation, payment: Payment, report: GatewayReport, value_date: date) -> None:
+    """The money is here: allocate it to what was intended, as far as that is still open."""
+    fee = payment.fee.gross_minor if payment.fee else 0
+    free = max(0, report.amount_minor - fee)
+    if free == 0:
+        payment = replace(payment, fee=None)
+        free = report.amount_minor
+    arrived = replace(
+        payment,
+        amount_minor=report.amount_minor,
+        unapplied_minor=free,
+        value_date=value_date,
+        look_up_at=None,
+        authorized_until=None,
+    )
+    operation.change(arrived)
+    wanted = [allocation.invoice_id for allocation in payment.intended]
+    items = {invoice_id: operation.item(invoice_id) for invoice_id in wanted if operation.holds(OpenItem, invoice_id)}
+    operation.pay_from(payment.id, within_open(payment.intended, items, free, value_date), value_date)
+    if payment.to_wallet:
+        rest = operation.get(Payment, payment.id)
+        operation.change(replace(rest, unapplied_minor=0, wallet_minor=rest.unapplied_minor))
+    # The entry names what this report names: what other events told before must not make a difference to the books.
+    operation.post(posting_rules.payment_received, replace(arrived, gateway_ids=report.gateway_ids))
+
+
+def post_reversal(operation: Operation, payment_id: str) -> None:
+    """The money went back whole: what it paid is open again, what was unapplied is gone (P8)."""
+    payment = operation.get(Payment, payment_id)
+    unapplied = payment.unapplied_minor
+    operation.reopen(payment_id, payment.allocations)
+    operation.change(replace(operation.get(Payment, payment_id), unapplied_minor=0))
+    operation.post(posting_rules.payment_reverted, payment, unapplied)
+
+
+def unposted_disputes(payment: Payment) -> list[Dispute]:
+    """Disputes that moved money and that the journal does not know as they are. None before the payment itself is posted."""
+    if payment.captured_minor == 0:
+        return []
+    moved = (DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST)
+    return [dispute for dispute in payment.disputes if dispute.status in moved and dispute.posted is not dispute.status]
+
+
+def post_disputes(operation: Operation, payment_id: str, firm: Firm) -> None:
+    """Post every dispute up to where it stands: opened first, whatever was heard first (P9)."""
+    for dispute in unposted_disputes(operation.get(Payment, payment_id)):
+        if dispute.posted is None:
+            _open_dispute(operation, payment_id, dispute.id)
+        if dispute.status is DisputeStatus.WON:
+            _win_dispute(operation, payment_id, dispute.id)
+        elif dispute.status is DisputeStatus.LOST:
+            _lose_dispute(operation, payment_id, dispute.id, firm)
+
+
+def _dispute(operation: Operation, payment_id: str, dispute_id: str) -> Dispute:
+    return next(dispute for dispute in operation.get(Payment, payment_id).disputes if dispute.id == dispute_id)
+
+
+def _set(operation: Operation, payment_id: str, dispute: Dispute) -> Payment:
+    payment = operation.get(Payment, payment_id)
+    disputes = tuple(dispute if each.id == dispute.id else each for each in payment.disputes)
+    changed = replace(payment, disputes=disputes)
+    operation.change(changed)
+    return changed
+
+
+def _open_dispute(operation: Operation, payment_id: str, dispute_id: str) -> None:
+    """Withhold the money, hold the customer's unapplied part, and flag the invoices that the payment paid."""
+    payment, dispute = operation.get(Payment, payment_id), _dispute(operation, payment_id, dispute_id)
+    held = min(payment.unapplied_minor, dispute.amount_minor)
+    operation.change(payment.take(held))
+    opened = replace(dispute, posted=DisputeStatus.OPEN, held_minor=held)
+    payment = _set(operation, payment_id, opened)
+    for allocation in payment.allocations:
+        item = operation.item(allocation.invoice_id)
+        if payment_id not in item.disputed_by:
+            operation.change(replace(item, disputed_by=(*item.disputed_by, payment_id)))
+    operation.post_plain(posting_rules.dispute_opened, payment, opened)
+
+
+def _unflag(operation: Operation, payment_id: str, allocations: Sequence[Allocation]) -> None:
+    for allocation in allocations:
+        item = operation.item(allocation.invoice_id)
+        operation.change(replace(item, disputed_by=tuple(each for each in item.disputed_by if each != payment_id)))
+
+
+def _win_dispute(operation: Operation, payment_id: str, dispute_id: str) -> None:
+    dispute = _dispute(operation, payment_id, dispute_id)
+    operation.change(operation.get(Payment, payment_id).put_back(dispute.held_minor))
+    payment = _set(operation, payment_id, replace(dispute, posted=DisputeStatus.WON, held_minor=0))
+    _unflag(operation, payment_id, payment.allocations)
+    operation.post_plain(posting_rules.dispute_won, payment, dispute)
+
+
+def _lose_dispute(operation: Operation, payment_id: str, dispute_id: str, firm: Firm) -> None:
+    """What the money had paid is open again, latest allocation first; or it is written off, as the firm decides."""
+    dispute = _dispute(operation, payment_id, dispute_id)
+    before = operation.get(Payment, payment_id).allocations
+    left = dispute.amount_minor - dispute.held_minor
+    reopened: list[Allocation] = []
+    for allocation in reversed(before):
+        share = min(left, allocation.amount_minor)
+        if share:
+            reopened.append(Allocation(allocation.invoice_id, share))
+            left -= share
+    operation.reopen(payment_id, reopened)
+    payment = _set(operation, payment_id, replace(dispute, posted=DisputeStatus.LOST, held_minor=0))
+    _unflag(operation, payment_id, before)
+    operation.post(posting_rules.dispute_lost, payment, dispute)
+    if firm.money.lost_dispute is LostDispute.WRITE_OFF:
+        for allocation in reopened:
+            item = operation.item(allocation.invoice_id)
+            if item.open_minor:
+                operation.change(item.write_off())
+                operation.post(posting_rules.invoice_written_off, operation.item(item.invoice_id))

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from remit.domain.accounts import Account
+from remit.domain.accounts import Account, PaymentMode
 from remit.domain.dunning import Decision, DunningState, Notice, OverdueItem, decide
 from remit.domain.errors import ConflictError, NotFoundError, TransientError
 from remit.domain.firm import Firm
-from remit.domain.invoices import OpenItem
 from remit.domain.journal import Balance
 from remit.domain.messages import Message
+from remit.domain.open_items import OpenItem
 from remit.usecases.idempotency import ATTEMPTS, pause
 from remit.usecases.ports import Books, Clock, Journal, Letters, Mailer, balance_ref
 from remit.usecases.send_message import send_once
@@ -42,7 +42,7 @@ def dun_account(
     last_said = _last_said(balance.dunning for balance in balances)
     decision = decide(
         items,
-        {balance.currency: balance.credit_minor + balance.wallet_minor for balance in balances},
+        {balance.currency: balance.credit_minor + max(0, balance.prepaid_minor) for balance in balances},
         last_said,
         firm.dunning_policy,
         today,
@@ -61,7 +61,10 @@ def dun_account(
 
 
 def _open_items(account_id: str, balances: Sequence[Balance], journal: Journal) -> list[OverdueItem]:
-    """Every open part, from the index, proved current by the ledger: Σ open = receivable (L6)."""
+    """Every open part, from the index, proved current by the ledger: Σ open = receivable (L6).
+
+    What is in dispute is left out (D7), and so is what a prepaid account owes (D10).
+    """
     found: list[OverdueItem] = []
     for balance in balances:
         if balance.receivable_minor == 0:
@@ -72,6 +75,7 @@ def _open_items(account_id: str, balances: Sequence[Balance], journal: Journal) 
         found += [
             OverdueItem(item.invoice_id, item.number, item.currency, part)
             for item in items
+            if item.mode is PaymentMode.POSTPAID and not item.disputed_by
             for part in item.parts
             if part.open_minor
         ]
@@ -91,7 +95,7 @@ def _switched_on(firm: Firm, account: Account) -> date | None:
 
 def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: Letters, mailer: Mailer, clock: Clock) -> Message:
     oldest = notice.items[0]
-    message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.part.due_date.isoformat()}_tier{notice.tier.number}"
+    message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.due_date.isoformat()}_tier{notice.tier.number}"
     return send_once(message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock)
 
 

@@ -9,12 +9,13 @@ from remit.usecases.ports import Journal
 
 
 class Figure(StrEnum):
-    """The figures of an account that can be explained. `BALANCE` = receivable − credit − wallet (A2)."""
+    """The figures of an account that can be explained. `BALANCE` = receivable − credit − wallet − granted (A2)."""
 
     BALANCE = "balance"
     RECEIVABLE = "receivable"
     CREDIT = "credit"
     WALLET = "wallet"
+    GRANTED = "granted"
     HELD = "held"
 
 
@@ -72,5 +73,5 @@ def explain_balance(
 def _change(entry: JournalEntry, figure: Figure) -> int:
     moved = effect(entry.draft)
     if figure is Figure.BALANCE:
-        return moved.get("receivable", 0) - moved.get("credit", 0) - moved.get("wallet", 0)
+        return moved.get("receivable", 0) - moved.get("credit", 0) - moved.get("wallet", 0) - moved.get("granted", 0)
     return moved.get(figure.value, 0)

@@ -1,11 +1,12 @@
-"""Give a customer goodwill (C1, C2, C3)."""
+"""Give a customer a credit outside any invoice (C1, C2, C3)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from remit.domain import posting_rules
-from remit.domain.credits import Credit, TaxOption, goodwill
+from remit.domain.credits import Credit, CreditTerms, TaxOption, new_credit
 from remit.domain.firm import Firm
 from remit.domain.money import Money
+from remit.domain.operation import Operation
 from remit.domain.posting_rules import Circumstances
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import balance_or_new, need_account
@@ -13,17 +14,17 @@ from remit.usecases.ports import Books, Changes, Clock, Ids, account_ref, balanc
 
 
 @dataclass(frozen=True, slots=True)
-class GoodwillWish:
-    """`amount` is gross, net or untaxed as `tax_option` says; `reason` is kept on the entry."""
+class CreditWish:
+    """`amount` is gross, net or untaxed as `tax_option` says."""
 
     account_id: str
     amount: Money
     tax_option: TaxOption
-    reason: str
+    terms: CreditTerms
     tax_code: str | None = None
 
 
-def issue_goodwill(wish: GoodwillWish, request: Request[Credit], firm: Firm, books: Books, clock: Clock, ids: Ids) -> Answer:
+def issue_credit(wish: CreditWish, request: Request[Credit], firm: Firm, books: Books, clock: Clock, ids: Ids) -> Answer:
     """Post the credit; it lowers the balance and stays for later, applied to nothing by itself (C3)."""
     now = clock.now()
     credit_id = ids.new("crd")
@@ -34,10 +35,11 @@ def issue_goodwill(wish: GoodwillWish, request: Request[Credit], firm: Firm, boo
         loaded = books.load(account_ref(wish.account_id), balance_ref(wish.account_id, currency))
         account = need_account(loaded, wish.account_id)
         today = firm.today(now)
-        credit = goodwill(credit_id, account.id, wish.amount, wish.tax_option, code, wish.reason, today, now)
-        why = Circumstances(today, now, request.actor, wish.reason)
-        entry, balance = balance_or_new(loaded, account.id, currency).post(posting_rules.credit_issued(credit, why))
-        credit = replace(credit, entries=(entry.sequence,))
-        return [credit, entry, balance], credit
+        credit = new_credit(credit_id, account.id, wish.amount, wish.tax_option, code, wish.terms, today, now)
+        why = Circumstances(today, now, request.actor, wish.terms.reason)
+        operation = Operation(balance_or_new(loaded, account.id, currency), why)
+        operation.create(credit)
+        operation.post_plain(posting_rules.credit_issued, credit)
+        return operation.changes(), operation.get(Credit, credit_id)
 
     return once(books, request, now, decide)

@@ -1,20 +1,27 @@
 """Issue the invoice of an order (I2–I5)."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from typing import Any
 
 from remit.domain import posting_rules
+from remit.domain.accounts import Account, PaymentMode
 from remit.domain.errors import RuleError
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries, OpenItem, invoice_id_for, issue, series_name
+from remit.domain.invoices import Invoice, NumberSeries, invoice_id_for, issue, series_name
+from remit.domain.journal import Balance
+from remit.domain.open_items import OpenItem
+from remit.domain.operation import Operation
 from remit.domain.orders import Order
-from remit.domain.posting_rules import Circumstances
+from remit.domain.payments import Allocation
+from remit.domain.posting_rules import Circumstances, Reversible
+from remit.domain.wallet import draw, limit_of
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import balance_or_new, need, need_account
 from remit.usecases.ports import (
     Books,
     Changes,
     Clock,
+    Ref,
     account_ref,
     balance_ref,
     invoice_ref,
@@ -47,7 +54,7 @@ def issue_invoice(
 
     def decide(consistent: bool) -> tuple[Changes, IssuedInvoice]:
         invoice_id = invoice_id_for(order_id)
-        series = series_ref(series_name(firm, firm.today(now)))
+        series = series_ref(series_name(firm.invoice_prefix, firm.today(now)))
         refs = [
             account_ref(account_id),
             order_ref(account_id, order_id),
@@ -63,21 +70,58 @@ def issue_invoice(
         issued, item = loaded.get(invoice_ref(account_id, invoice_id)), loaded.get(open_item_ref(account_id, invoice_id))
         if issued and item:
             return [], IssuedInvoice(issued, item)
+        order.require_draft()
         _require_something_to_bill(order)
 
         currency = order.priced.currency
+        more: list[Ref[Any]] = [open_item_ref(account_id, deduction.invoice_id) for deduction in order.priced.deductions]
         if currency != firm.default_currency:
-            loaded = books.load(balance_ref(account_id, currency), series, consistent=consistent)
-        balance = balance_or_new(loaded, account_id, currency)
-        invoice, item, advanced = issue(order, account, firm, loaded.get(series) or NumberSeries(series.id), now)
-        why = Circumstances(invoice.issued_on, now, request.actor)
-        entry, balance = balance.post(posting_rules.invoice_issued(invoice, why))
-        item = replace(item, entries=(entry.sequence,))
-        overdue_from = min(part.due_date for part in item.parts) + timedelta(days=1)
-        balance = replace(balance, look_again_on=min(balance.look_again_on or overdue_from, overdue_from))
-        return [invoice, item, entry, balance, advanced], IssuedInvoice(invoice, item)
+            more += [balance_ref(account_id, currency), series]
+        if more:
+            loaded = books.load(*more, balance_ref(account_id, currency), series, consistent=consistent)
+        why = Circumstances(firm.today(now), now, request.actor)
+        operation = Operation(unbilled(balance_or_new(loaded, account_id, currency), -order.priced.payable_minor), why)
+        operation.hold(*(need(loaded, open_item_ref(account_id, d.invoice_id)) for d in order.priced.deductions))
+        invoice, advanced = bill(operation, order, account, firm, loaded.get(series) or NumberSeries(series.id), None)
+        return [*operation.changes(), invoice, advanced], IssuedInvoice(invoice, operation.item(invoice.id))
 
     return once(books, request, now, decide, guess=True)
+
+
+def bill(
+    operation: Operation, order: Order, account: Account, firm: Firm, series: NumberSeries, reverses: Reversible | None
+) -> tuple[Invoice, NumberSeries]:
+    """Number the order's invoice and post it, within an operation that may do more; a prepaid account pays it from its
+    wallet at once (A4). Deposits that it deducts are marked, so that each is deducted once (I10)."""
+    invoice, item, advanced = issue(order, account, firm, series, operation.why.recorded_at)
+    for deduction in order.priced.deductions:
+        operation.change(_deducted(operation.item(deduction.invoice_id), invoice.id))
+    if account.payment.collect_automatically and item.mode is PaymentMode.POSTPAID:
+        item = replace(item, collect_on=item.next_due)
+    operation.create(item)
+    dated = replace(operation.why, effective_on=invoice.issued_on)
+    operation.post(posting_rules.invoice_issued, invoice, reverses, why=dated)
+    if item.mode is PaymentMode.PREPAID and item.open_minor:
+        limit = limit_of(account.credit_limits, item.currency)
+        drawn = draw(operation.balance, item.open_minor, limit)
+        operation.settle(WALLET, [Allocation(item.invoice_id, item.open_minor)], invoice.issued_on)
+        operation.post(posting_rules.invoice_paid_from_wallet, item, drawn, why=dated)
+    return invoice, advanced
+
+
+WALLET = "wallet"
+"""What settles an invoice when neither a payment nor a credit does: the prepaid balance."""
+
+
+def unbilled(balance: Balance, by_minor: int) -> Balance:
+    """The balance with what is ordered and not invoiced moved; never below zero (A5)."""
+    return replace(balance, unbilled_minor=max(0, balance.unbilled_minor + by_minor))
+
+
+def _deducted(item: OpenItem, invoice_id: str) -> OpenItem:
+    if item.deducted_on not in (None, invoice_id):
+        raise RuleError("deposit_deducted", f"Deposit {item.number} is deducted on another invoice.", invoice_id=item.deducted_on)
+    return replace(item, deducted_on=invoice_id)
 
 
 def _require_something_to_bill(order: Order) -> None:

@@ -4,17 +4,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from remit.domain.accounts import Account
-from remit.domain.errors import InvalidError
+from remit.domain.errors import InvalidError, RuleError
 from remit.domain.firm import Firm
-from remit.domain.orders import LineRequest, Order, Quote, price, quote
+from remit.domain.invoices import Invoice
+from remit.domain.open_items import OpenItem
+from remit.domain.orders import (
+    Deduction,
+    LineRequest,
+    Order,
+    OrderKind,
+    PricedLines,
+    Quote,
+    SubscriptionPeriod,
+    deducting,
+    on_terms,
+    parts_of,
+    price,
+    quote,
+)
+from remit.domain.terms import Method, Occasion, PaymentTerm
+from remit.domain.wallet import require_credit
 from remit.usecases.idempotency import Answer, Request, once
-from remit.usecases.loading import need_account
-from remit.usecases.ports import Books, Changes, Clock, Ids, account_ref
+from remit.usecases.issue_invoice import unbilled
+from remit.usecases.loading import balance_or_new, need, need_account
+from remit.usecases.ports import Books, Changes, Clock, Ids, account_ref, balance_ref, invoice_ref, open_item_ref
 
 
 @dataclass(frozen=True, slots=True)
 class OrderWish:
-    """What to buy. `currency` None means the account's own; `term_id` None the account's default term."""
+    """What to buy. `currency` None means the account's own; `term_id` None the account's default term. `deposits` are paid
+    deposit invoices to deduct (I10)."""
 
     account_id: str
     lines: Sequence[LineRequest]
@@ -22,31 +41,98 @@ class OrderWish:
     prices_include_tax: bool = False
     term_id: str | None = None
     reference: str | None = None
+    kind: OrderKind = OrderKind.PRODUCTS
+    subscription: SubscriptionPeriod | None = None
+    deposits: Sequence[str] = ()
+    note: str | None = None
 
 
 def quote_order(wish: OrderWish, firm: Firm, books: Books, clock: Clock) -> Quote:
     """Price the order and list every term with its exact schedule; stores nothing."""
     account = need_account(books.load(account_ref(wish.account_id)), wish.account_id)
-    priced = price(wish.lines, wish.currency or account.default_currency, firm, prices_include_tax=wish.prices_include_tax)
-    return quote(priced, firm, firm.today(clock.now()))
+    priced = _priced(wish, account, firm, books)
+    return quote(priced, firm, firm.today(clock.now()), account.methods)
 
 
 def place_order(wish: OrderWish, request: Request[Order], firm: Firm, books: Books, clock: Clock, ids: Ids) -> Answer:
-    """Freeze the priced lines and the chosen term as an order.
+    """Freeze the priced lines and the chosen term as an order, and count it as unbilled (A5).
 
-    `InvalidError` for an unknown term, tax code or currency, and when neither the order nor the account names a term.
+    `InvalidError` for an unknown term, tax code or currency, and when neither the order nor the account names a term;
+    `RuleError` `credit_limit_exceeded` or `wallet_too_low` when the account may not owe so much, `term_not_allowed` when the
+    term does not fit.
     """
     now = clock.now()
     order_id = ids.new("ord")
 
     def decide(consistent: bool) -> tuple[Changes, Order]:
-        account = need_account(books.load(account_ref(wish.account_id)), wish.account_id)
-        priced = price(wish.lines, wish.currency or account.default_currency, firm, prices_include_tax=wish.prices_include_tax)
+        currency = wish.currency or firm.default_currency
+        loaded = books.load(account_ref(wish.account_id), balance_ref(wish.account_id, currency))
+        account = need_account(loaded, wish.account_id)
+        if (wish.currency or account.default_currency) != currency:
+            currency = account.default_currency
+            loaded = books.load(balance_ref(wish.account_id, currency))
+        balance = balance_or_new(loaded, account.id, currency)
         term = firm.term(_chosen_term(wish, account))
-        order = Order(order_id, account.id, priced, term, now, wish.reference)
-        return [order], order
+        priced = on_terms(_priced(wish, account, firm, books), term)
+        methods = allowed_methods(term, account, priced)
+        parts_of(priced, term, Occasion(firm.today(now), firm.today(now)))  # refuses a term that does not fit the total
+        require_credit(account, balance, priced.payable_minor, firm.today(now))
+        order = Order(
+            order_id,
+            account.id,
+            priced,
+            term,
+            now,
+            wish.reference,
+            wish.kind,
+            methods,
+            wish.subscription,
+            note=wish.note,
+        )
+        return [order, unbilled(balance, priced.payable_minor)], order
 
     return once(books, request, now, decide)
+
+
+def allowed_methods(term: PaymentTerm, account: Account, priced: PricedLines) -> tuple[Method, ...]:
+    """How an order on this term may be paid by this account (T3); `RuleError` when it may not have the term at all."""
+    methods = tuple(method for method in term.methods if method in account.methods)
+    if not methods or not term.fits(priced.currency):
+        raise RuleError(
+            "term_not_allowed",
+            f"Term {term.id} does not fit: it is for {term.currency or 'any currency'} and {', '.join(term.methods)}.",
+            currency=term.currency,
+            methods=[str(method) for method in term.methods],
+            account_methods=[str(method) for method in account.methods],
+        )
+    return methods
+
+
+def _priced(wish: OrderWish, account: Account, firm: Firm, books: Books) -> PricedLines:
+    if wish.kind in (OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL, OrderKind.TOP_UP):
+        raise InvalidError("bad_order_kind", f"A {wish.kind} is not ordered; it has a request of its own.")
+    currency = wish.currency or account.default_currency
+    priced = price(wish.lines, currency, firm, prices_include_tax=wish.prices_include_tax)
+    return deducting(priced, [_deduction(account.id, deposit, books) for deposit in wish.deposits]) if wish.deposits else priced
+
+
+def _deduction(account_id: str, invoice_id: str, books: Books) -> Deduction:
+    """What deducting a deposit takes off; `RuleError` unless it is a deposit, paid in full and not deducted yet (I10)."""
+    loaded = books.load(invoice_ref(account_id, invoice_id), open_item_ref(account_id, invoice_id))
+    invoice: Invoice = need(loaded, invoice_ref(account_id, invoice_id))
+    item: OpenItem = need(loaded, open_item_ref(account_id, invoice_id))
+    if invoice.kind is not OrderKind.DEPOSIT:
+        raise RuleError("not_a_deposit", f"Invoice {invoice.number} is no deposit.", invoice_id=invoice_id)
+    if item.open_minor or item.credited or item.is_void or item.written_off_minor:
+        raise RuleError(
+            "deposit_not_paid",
+            f"Deposit {invoice.number} is {item.status}; only one that is paid in full and not credited is deducted.",
+            invoice_id=invoice_id,
+            open_minor=item.open_minor,
+        )
+    if item.deducted_on is not None:
+        raise RuleError("deposit_deducted", f"Deposit {invoice.number} is deducted already.", invoice_id=item.deducted_on)
+    return Deduction(invoice_id, invoice.number, invoice.priced.totals.subtotals)
 
 
 def _chosen_term(wish: OrderWish, account: Account) -> str:

@@ -7,19 +7,24 @@ proposes only.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
-from remit.domain.accounts import Account
+from remit.domain.accounts import Account, Note
+from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.dunning import Notice
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries, OpenItem
+from remit.domain.invoices import Invoice, NumberSeries
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment
+from remit.domain.refunds import Refund
+from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
 
 
@@ -58,6 +63,31 @@ def payment_ref(account_id: str, payment_id: str) -> Ref[Payment]:
 
 def credit_ref(account_id: str, credit_id: str) -> Ref[Credit]:
     return Ref(Credit, account_id, credit_id)
+
+
+def credit_note_ref(account_id: str, credit_note_id: str) -> Ref[CreditNote]:
+    return Ref(CreditNote, account_id, credit_note_id)
+
+
+def refund_ref(account_id: str, refund_id: str) -> Ref[Refund]:
+    return Ref(Refund, account_id, refund_id)
+
+
+def wallet_charge_ref(account_id: str, charge_id: str) -> Ref[WalletCharge]:
+    return Ref(WalletCharge, account_id, charge_id)
+
+
+def note_ref(account_id: str, note_id: str) -> Ref[Note]:
+    return Ref(Note, account_id, note_id)
+
+
+def entry_ref(account_id: str, currency: str, sequence: int) -> Ref[JournalEntry]:
+    return Ref(JournalEntry, account_id, f"{currency}#{sequence:010d}")
+
+
+def lot_ref(account_id: str, lot_id: str) -> Ref[Payment] | Ref[Credit]:
+    """A lot of credit is a payment or a credit; its id says which."""
+    return payment_ref(account_id, lot_id) if lot_id.startswith("pay_") else credit_ref(account_id, lot_id)
 
 
 def series_ref(name: str) -> Ref[NumberSeries]:
@@ -142,16 +172,35 @@ class Journal(Protocol):
         """The names of all number series ever used."""
         ...
 
-    def invoice_numbers(self, series: str) -> Iterator[str]:
-        """The numbers of all invoices of a series, in their order."""
+    def document_numbers(self, series: str) -> Iterator[str]:
+        """The numbers of all invoices or credit notes of a series, in their order."""
         ...
+
+
+class AgendaKind(StrEnum):
+    """What can be due, one partition of the agenda each."""
+
+    DUNNING = "dunning"  # a balance, by date
+    COLLECTION = "collection"  # an open item whose saved method is charged, by date
+    OUTCOME = "outcome"  # a payment whose outcome the gateway is asked for, by instant
+    AUTHORIZATION = "authorization"  # an authorised payment that expires, by instant
+    REFUND = "refund"  # a refund on hold that is given to the processor, by instant
+    CREDIT_EXPIRY = "credit_expiry"  # a credit that can no longer be used, by date
+
+
+@dataclass(frozen=True, slots=True)
+class DueThing:
+    """Something whose time has come: the account, and the id of the balance's currency, open item, payment, refund or credit."""
+
+    account_id: str
+    id: str
 
 
 class Agenda(Protocol):
     """What is due by date: found by an index that holds nothing else."""
 
-    def accounts_due(self, on_or_before: date, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
-        """Accounts whose dunning date has come, at most about `limit`, and where to go on (None: that was all)."""
+    def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
+        """Things of a kind due at `until` (ISO date or instant) or before, at most about `limit`, and where to go on."""
         ...
 
 

@@ -21,7 +21,7 @@ def prove_numbers(series: str, books: Books, journal: Journal) -> NumberProof:
     last = counter.last if counter else 0
     gaps: list[str] = []
     count = 0
-    for number in journal.invoice_numbers(series):
+    for number in journal.document_numbers(series):
         count += 1
         found = int(number.rpartition("-")[2])
         if found > last:

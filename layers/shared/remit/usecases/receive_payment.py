@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from remit.domain import posting_rules
 from remit.domain.errors import InvalidError
 from remit.domain.firm import Firm
-from remit.domain.invoices import OpenItem
-from remit.domain.journal import Balance, EntryDraft
 from remit.domain.money import Money
+from remit.domain.open_items import OpenItem
+from remit.domain.operation import Operation
 from remit.domain.payments import MAX_ALLOCATIONS, Allocation, Payment, PaymentStatus, check_allocations, oldest_first
 from remit.domain.posting_rules import Circumstances
 from remit.domain.terms import Method
@@ -24,7 +24,7 @@ OLDEST_VALUE_DATE = timedelta(days=366)
 @dataclass(frozen=True, slots=True)
 class ReceivedPayment:
     """What came in. `value_date` is the day the money counts; `allocations` None means oldest due first, an
-    empty sequence leaves all of it unapplied."""
+    empty sequence leaves all of it unapplied. `to_wallet`: what is not allocated tops the wallet up (W1)."""
 
     account_id: str
     amount: Money
@@ -32,6 +32,7 @@ class ReceivedPayment:
     value_date: date
     reference: str | None = None
     allocations: Sequence[Allocation] | None = ()
+    to_wallet: bool = False
 
 
 def receive_payment(
@@ -66,32 +67,44 @@ def receive_payment(
         refs = [open_item_ref(account_id, invoice_id) for invoice_id in candidates]
         loaded = books.load(account_ref(account_id), balance_ref(account_id, amount.currency), *refs)
         need_account(loaded, account_id)
-        allocations = received.allocations
-        if allocations is None:
+        payment = _payment(payment_id, received, now)
+        if received.allocations is None:
             # The index proposed; what was read now decides.
             payable = [item for ref in refs if (item := loaded.get(ref)) and received.method in item.methods]
-            allocations = oldest_first(payable, amount.amount_minor)
-        payment = Payment(
-            id=payment_id,
-            account_id=account_id,
-            currency=amount.currency,
-            amount_minor=amount.amount_minor,
-            method=received.method,
-            cash_account=str(received.method),
-            status=PaymentStatus.SUCCEEDED,
-            created_at=now,
-            value_date=received.value_date,
-            reference=received.reference,
-            unapplied_minor=amount.amount_minor,
-        )
+            allocations = oldest_first(payable, amount.amount_minor, received.value_date)
+        else:
+            allocations = tuple(received.allocations)
         why = Circumstances(received.value_date, now, request.actor)
-        draft = posting_rules.payment_received(payment, allocations, why)
-        balance = balance_or_new(loaded, account_id, amount.currency)
+        operation = Operation(balance_or_new(loaded, account_id, amount.currency), why)
+        operation.create(payment)
         items = chosen_items(loaded, payment, allocations)
-        changes, payment = settle(items, balance, payment, allocations, draft)
-        return [payment, *changes], payment
+        operation.hold(*items.values())
+        operation.pay_from(payment_id, within_discount(allocations, items, received.value_date), received.value_date)
+        if received.to_wallet:
+            rest = operation.get(Payment, payment_id)
+            operation.change(replace(rest, unapplied_minor=0, wallet_minor=rest.unapplied_minor))
+        operation.post(posting_rules.payment_received, payment)
+        return operation.changes(), operation.get(Payment, payment_id)
 
     return once(books, request, now, decide)
+
+
+def _payment(payment_id: str, received: ReceivedPayment, now: datetime) -> Payment:
+    amount = received.amount
+    return Payment(
+        id=payment_id,
+        account_id=received.account_id,
+        currency=amount.currency,
+        amount_minor=amount.amount_minor,
+        method=received.method,
+        cash_account=str(received.method),
+        status=PaymentStatus.SUCCEEDED,
+        created_at=now,
+        value_date=received.value_date,
+        reference=received.reference,
+        unapplied_minor=amount.amount_minor,
+        to_wallet=received.to_wallet,
+    )
 
 
 def chosen_items(loaded: Loaded, payment: Payment, allocations: Sequence[Allocation]) -> dict[str, OpenItem]:
@@ -110,23 +123,13 @@ def chosen_items(loaded: Loaded, payment: Payment, allocations: Sequence[Allocat
     return items
 
 
-def settle(
-    items: Mapping[str, OpenItem], balance: Balance, payment: Payment, allocations: Sequence[Allocation], draft: EntryDraft
-) -> tuple[Changes, Payment]:
-    """Post `draft` and carry its allocations out: the entry, the balance, every open item; and the drawn payment.
+def within_discount(allocations: Sequence[Allocation], items: Mapping[str, OpenItem], value_date: date) -> tuple[Allocation, ...]:
+    """The allocations, none above what settles its invoice that day: what a payer gave beyond the discounted amount stays
+    unapplied credit (T5). More than is open is left as it is, to be refused."""
 
-    `RuleError` for more than is open on an invoice or left of the payment; that is asked before posting, which would
-    take a receivable below zero for a broken ledger.
-    """
-    sequence = balance.sequence + 1
-    settled = [items[allocation.invoice_id].settle(allocation.amount_minor, sequence) for allocation in allocations]
-    drawn = payment.draw(allocations, sequence)
-    entry, balance = balance.post(draft)
-    return [entry, _look_again(balance, items, settled, draft.recorded_at.date()), *settled], drawn
+    def cut(allocation: Allocation) -> Allocation:
+        item = items[allocation.invoice_id]
+        enough = item.payable_on(value_date)
+        return Allocation(item.invoice_id, enough) if enough < allocation.amount_minor <= item.open_minor else allocation
 
-
-def _look_again(balance: Balance, before: Mapping[str, OpenItem], after: Sequence[OpenItem], today: date) -> Balance:
-    """Dunning looks at the account anew when an overdue invoice was settled: a younger one, perhaps of another currency,
-    may now be the oldest, with a tier of its own (D5)."""
-    settled_late = any(item.open_minor == 0 and (before[item.invoice_id].next_due or today) < today for item in after)
-    return replace(balance, look_again_on=min(balance.look_again_on or today, today)) if settled_late else balance
+    return tuple(cut(allocation) for allocation in allocations)

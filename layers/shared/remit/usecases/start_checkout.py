@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from remit.domain.errors import ConflictError, GatewayFailedError, RuleError
-from remit.domain.invoices import Invoice, OpenItem
+from remit.domain.invoices import Invoice
+from remit.domain.open_items import OpenItem
 from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.terms import Method
 from remit.usecases.idempotency import Answer, Request, once

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from itertools import islice
 from typing import Any
 
@@ -23,10 +22,10 @@ from remit.adapters.dynamodb.records import (
 )
 from remit.domain.accounts import Account
 from remit.domain.errors import ConflictError, InvalidError, TransientError
-from remit.domain.invoices import OpenItem
 from remit.domain.journal import Balance, JournalEntry
+from remit.domain.open_items import OpenItem
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
-from remit.usecases.ports import Changes, Loaded, Ref
+from remit.usecases.ports import AgendaKind, Changes, DueThing, Loaded, Ref
 
 _BUSY = {
     "InternalServerError",
@@ -172,24 +171,24 @@ class DynamoJournal:
         with reading():
             return [record.list_sk for record in Record.listing_index.query(keys.series_listing("")[0])]
 
-    def invoice_numbers(self, series: str) -> Iterator[str]:
+    def document_numbers(self, series: str) -> Iterator[str]:
         connection()
         with reading():
-            for record in Record.listing_index.query(keys.invoice_series(series)):
+            for record in Record.listing_index.query(keys.document_series(series)):
                 yield keys.number_of(record.list_sk)
 
 
 class DynamoAgenda:
     """The agenda index. See `usecases.ports.Agenda`."""
 
-    def accounts_due(self, on_or_before: date, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
-        """`cursor` is the number of the shard to read next: a shard's due accounts come in one piece."""
+    def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
+        """`cursor` is the number of the shard to read next: what is due in a shard comes in one piece."""
         connection()
-        due: list[str] = []
+        due: list[DueThing] = []
         with reading():
             for shard in range(int(cursor or 0), keys.SHARDS):
-                found = Record.agenda_index.query(keys.dunning_agenda(shard), AgendaIndex.agenda_at <= on_or_before.isoformat())
-                due += dict.fromkeys(keys.account_id_of(record.pk) for record in found)
+                found = Record.agenda_index.query(keys.agenda(kind, shard), AgendaIndex.agenda_at <= until)
+                due += [DueThing(keys.account_id_of(record.pk), keys.id_of(record.sk)) for record in found]
                 if len(due) >= limit and shard + 1 < keys.SHARDS:
                     return due, str(shard + 1)
         return due, None

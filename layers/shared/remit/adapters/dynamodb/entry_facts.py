@@ -9,6 +9,9 @@ from typing import Any
 
 type Facts = dict[str, Any]
 
+_ABOUT = 3
+"""Where a posting's document stands: [account, side, amount, document, due date if any]."""
+
 
 def pack(facts: Facts) -> Facts:
     """`facts` (`journal.draft_facts`) for storing.
@@ -20,14 +23,22 @@ def pack(facts: Facts) -> Facts:
     True
     """
     places = {id: place for place, id in enumerate(_listed(facts))}
-    return facts | {"postings": [[*posting, places.get(about, about)] for *posting, about in facts["postings"]]}
+    packed = [
+        [*posting[:_ABOUT], places.get(posting[_ABOUT], posting[_ABOUT]), *posting[_ABOUT + 1 :]] for posting in facts["postings"]
+    ]
+    statuses = [[places.get(id, id), *change] for id, change in facts.get("statuses", {}).items()]
+    return facts | {"postings": packed} | ({"statuses": statuses} if statuses else {})
 
 
 def unpack(facts: Facts) -> Facts:
     """The facts as they were before `pack`."""
     listed = _listed(facts)
-    named = [[*posting, listed[about] if isinstance(about, int) else about] for *posting, about in facts["postings"]]
-    return facts | {"postings": named}
+    named = [
+        [*posting[:_ABOUT], listed[about] if isinstance(about := posting[_ABOUT], int) else about, *posting[_ABOUT + 1 :]]
+        for posting in facts["postings"]
+    ]
+    statuses = {listed[about] if isinstance(about, int) else about: change for about, *change in facts.get("statuses", ())}
+    return facts | {"postings": named} | ({"statuses": statuses} if statuses else {})
 
 
 def _listed(facts: Facts) -> list[str]:

@@ -58,8 +58,9 @@ class DynamoExportSource:
         connection()
         in_month = ListingIndex.list_sk.startswith(f"{month}-")
         with reading():
-            runs = [Record.listing_index.query(keys.invoice_series(name), in_month) for name in self._journal.series()]
-            yield from (from_record(record) for record in heapq.merge(*runs, key=attrgetter("list_sk")))
+            runs = [Record.listing_index.query(keys.document_series(name), in_month) for name in self._journal.series()]
+            documents = (from_record(record) for record in heapq.merge(*runs, key=attrgetter("list_sk")))
+            yield from (document for document in documents if isinstance(document, Invoice))
 
     def payments(self, month: str) -> Iterator[Payment]:
         return (payment for record in self._month("payment", month) if isinstance(payment := from_record(record), Payment))

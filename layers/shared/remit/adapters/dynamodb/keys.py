@@ -7,16 +7,22 @@
 | balance | `A#<account>` | `B#<currency>` | agenda `G#dunning#<shard>` / date, while anything is open |
 | entry | `A#<account>` | `J#<currency>#<sequence>` | listing `L#entry#<month>#<shard>` / date, account, sequence |
 | order | `A#<account>` | `Q#<id>` | |
-| invoice (immutable) | `A#<account>` | `I#<id>` | listing `L#invoice#<series>` / date, number |
-| open item | `A#<account>` | `O#<id>` | open `O#<currency>#<shard>` / account, due date, id, while open |
-| payment | `A#<account>` | `P#<id>` | listing `L#payment#<month>#<shard>` / date, account, id, once received |
-| credit | `A#<account>` | `C#<id>` | listing `L#credit#<month>#<shard>` / date, account, id |
+| invoice (immutable) | `A#<account>` | `I#<id>` | listing `L#document#<series>` / date, number |
+| open item | `A#<account>` | `O#<id>` | open `O#<currency>#<shard>` / account, due date, id, while open; agenda `collection` |
+| payment | `A#<account>` | `P#<id>` | listing `L#payment#<month>#<shard>` / date, account, id; agenda `outcome` and others |
+| credit | `A#<account>` | `C#<id>` | listing `L#credit#<month>#<shard>` / date, account, id; agenda `credit_expiry` |
+| credit note (immutable) | `A#<account>` | `N#<id>` | listing `L#document#<series>` / date, number |
+| refund | `A#<account>` | `F#<id>` | listing `L#refund#<month>#<shard>` / date, account, id; agenda `refund` while on hold |
+| wallet charge (immutable) | `A#<account>` | `W#<id>` | |
+| note | `A#<account>` | `T#<id>` | |
 | message | `A#<account>` | `M#<id>` | |
 | number series | `S#<series>` | `S` | listing `L#series` / name |
 | guard | `R#<kind>#<value>` | `R` | |
 | export | `E#<id>` | `E` | |
 | firm | `F` | `F` | |
 | clock of a test stack | `X#clock` | `X` | |
+
+In the agenda, things of a kind lie at `G#<kind>#<shard>` / when they are due.
 
 A key that all customers would share is split into `SHARDS` by account, so that no index partition is hot.
 """
@@ -34,7 +40,18 @@ OPEN_INDEX = "open"
 LISTING_INDEX = "listing"
 
 
-PREFIX = {"AccountChange": "H#", "OpenItem": "O#", "Payment": "P#", "Credit": "C#", "Message": "M#"}
+PREFIX = {
+    "AccountChange": "H#",
+    "Order": "Q#",
+    "OpenItem": "O#",
+    "Payment": "P#",
+    "Credit": "C#",
+    "CreditNote": "N#",
+    "Refund": "F#",
+    "WalletCharge": "W#",
+    "Message": "M#",
+    "Note": "T#",
+}
 """What the sort keys of an account's things of one class start with."""
 
 
@@ -91,6 +108,22 @@ def credit(account_id: str, credit_id: str) -> tuple[str, str]:
     return account_partition(account_id), f"C#{credit_id}"
 
 
+def credit_note(account_id: str, credit_note_id: str) -> tuple[str, str]:
+    return account_partition(account_id), f"N#{credit_note_id}"
+
+
+def refund(account_id: str, refund_id: str) -> tuple[str, str]:
+    return account_partition(account_id), f"F#{refund_id}"
+
+
+def wallet_charge(account_id: str, charge_id: str) -> tuple[str, str]:
+    return account_partition(account_id), f"W#{charge_id}"
+
+
+def note(account_id: str, note_id: str) -> tuple[str, str]:
+    return account_partition(account_id), f"T#{note_id}"
+
+
 def message(account_id: str, message_id: str) -> tuple[str, str]:
     return account_partition(account_id), f"M#{message_id}"
 
@@ -119,22 +152,22 @@ def series_listing(name: str) -> tuple[str, str]:
     return "L#series", name
 
 
-def invoice_series(series_name: str) -> str:
-    return f"L#invoice#{series_name}"
+def document_series(series_name: str) -> str:
+    return f"L#document#{series_name}"
 
 
 def number_of(position: str) -> str:
-    """The document number in a position of the listing of invoices."""
+    """The document number in a position of the listing of invoices and credit notes."""
     return position.partition("#")[2]
 
 
-def invoice_listing(series_name: str, issued_on: date, number: str) -> tuple[str, str]:
+def document_listing(series_name: str, issued_on: date, number: str) -> tuple[str, str]:
     """By series, in the order of date and number, which is the order of numbers: one query proves them gapless (I3)."""
-    return invoice_series(series_name), f"{issued_on.isoformat()}#{number}"
+    return document_series(series_name), f"{issued_on.isoformat()}#{number}"
 
 
 def month_listing(kind: str, month: str, shard_number: int) -> str:
-    """Partition of the listing of `entry`, `payment` or `credit` items effective in a month (`2026-11`)."""
+    """Partition of the listing of `entry`, `payment`, `credit` or `refund` items effective in a month (`2026-11`)."""
     return f"L#{kind}#{month}#{shard_number}"
 
 
@@ -155,5 +188,11 @@ def open_position(account_id: str, currency: str, due: date, invoice_id: str) ->
     return open_partition(currency, shard(account_id)), f"{open_of_account(account_id)}{due.isoformat()}#{invoice_id}"
 
 
-def dunning_agenda(shard_number: int) -> str:
-    return f"G#dunning#{shard_number}"
+def agenda(kind: str, shard_number: int) -> str:
+    """Partition of the agenda for things of one kind."""
+    return f"G#{kind}#{shard_number}"
+
+
+def id_of(sort_key: str) -> str:
+    """The id in the sort key of an account's thing: a balance's currency, a document's id."""
+    return sort_key.partition("#")[2]

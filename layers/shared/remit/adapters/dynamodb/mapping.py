@@ -1,12 +1,14 @@
 """Domain objects ↔ records, both ways, one pair of functions per class.
 
 Bodies are encoded by msgspec, which reads and writes dataclasses with dates, decimals and enums by their type
-hints and refuses what does not fit; it imports in a few milliseconds where pydantic needs 200.
+hints and refuses what does not fit; it imports in a few milliseconds where pydantic needs 200. Fields at their default
+are left out: every kilobyte is paid for with each write, and a field added later costs those nothing that do not use it.
 """
 
-from collections.abc import Callable
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -15,34 +17,64 @@ from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb import records as r
 from remit.adapters.dynamodb.deflate import deflate, inflate
 from remit.adapters.dynamodb.entry_facts import pack, unpack
-from remit.domain.accounts import Account, AccountChange
+from remit.domain.accounts import Account, AccountChange, Note
 from remit.domain.actor import Actor, Channel
+from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.dunning import DunningState
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries, OpenItem
-from remit.domain.journal import Balance, EntryDraft, EntryKind, JournalEntry, Posting, Side, canonical, draft_facts
+from remit.domain.invoices import Invoice, NumberSeries
+from remit.domain.journal import Balance, EntryDraft, EntryKind, JournalEntry, Posting, Side, TopUpState, canonical, draft_facts
 from remit.domain.messages import Message
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment, PaymentStatus
+from remit.domain.refunds import Refund, RefundStatus
+from remit.domain.terms import Part
+from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
-from remit.usecases.ports import Ref
+from remit.usecases.ports import AgendaKind, Ref
 
 _PAYMENT_FACTS = (
     "id", "account_id", "currency", "amount_minor", "method", "cash_account", "created_at", "value_date",
     "reference", "intended", "gateway_ids", "status",
 )  # fmt: skip
-_OPEN_ITEM_FACTS = ("account_id", "invoice_id", "number", "currency", "issued_on", "total_minor", "methods")
-_CREDIT_STATE = ("open_minor", "entries")
+_OPEN_ITEM_FACTS = (
+    "account_id", "invoice_id", "number", "currency", "issued_on", "total_minor", "methods", "kind", "mode", "ordered_at",
+    "subscription", "discount",
+)  # fmt: skip
+_CREDIT_STATE = ("open_minor", "reversed_by", "entries")
+_REFUND_STATE = ("status", "submit_at", "approved_by", "gateway_id", "reported_at", "failure", "reversed_by", "entries")
+
+
+@cache
+def _defaults(type_: type) -> dict[str, Any]:
+    """Field → default, for the fields of a dataclass that have one."""
+    found = {field.name: field.default for field in fields(type_) if field.default is not MISSING}
+    made = {field.name: field.default_factory() for field in fields(type_) if field.default_factory is not MISSING}
+    return found | made
+
+
+def _sparse(value: Any) -> Any:
+    """`value` as plain data, without fields that stand at their default."""
+    if is_dataclass(value):
+        defaults = _defaults(type(value))
+        named = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: _sparse(each) for name, each in named if name not in defaults or defaults[name] != each}
+    if isinstance(value, tuple | list):
+        return [_sparse(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): _sparse(each) for key, each in value.items()}
+    return value
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(_sparse(value)).decode()
 
 
 def _deflate(value: Any) -> bytes:
-    return deflate(msgspec.json.encode(value))
+    return deflate(msgspec.json.encode(_sparse(value)))
 
 
 def _inflate[T](data: bytes, type_: type[T]) -> T:
@@ -51,9 +83,9 @@ def _inflate[T](data: bytes, type_: type[T]) -> T:
 
 def _split(value: Any, fact_names: tuple[str, ...]) -> tuple[str, str]:
     """(facts, state): the named fields and all the others, each as JSON."""
-    plain = msgspec.to_builtins(value)
-    plain.pop("version")
-    facts = {name: plain.pop(name) for name in fact_names}
+    plain = _sparse(value)
+    plain.pop("version", None)
+    facts = {name: plain.pop(name) for name in fact_names if name in plain}
     return _json(facts), _json(plain)
 
 
@@ -79,7 +111,7 @@ def _change_to(change: AccountChange) -> r.Record:
 
 def _balance_to(balance: Balance) -> r.Record:
     pk, sk = keys.balance(balance.account_id, balance.currency)
-    due = balance.look_again_on
+    any_state = any(_balance_state(balance).values())
     return r.BalanceRecord(
         pk,
         sk,
@@ -91,12 +123,30 @@ def _balance_to(balance: Balance) -> r.Record:
         sequence=balance.sequence,
         last_hash=balance.last_hash,
         dunning=_json(balance.dunning),
-        agenda_pk=keys.dunning_agenda(keys.shard(balance.account_id)) if due else None,
-        agenda_at=due.isoformat() if due else None,
+        state=_json({name: value for name, value in _balance_state(balance).items() if value}) if any_state else None,
+        **_agenda(AgendaKind.DUNNING, balance.account_id, balance.look_again_on),
     )
 
 
+def _balance_state(balance: Balance) -> dict[str, Any]:
+    """What few balances have, by field name."""
+    return {
+        "granted_minor": balance.granted_minor,
+        "unbilled_minor": balance.unbilled_minor,
+        "lots": balance.lots,
+        "top_up": _sparse(balance.top_up),
+    }
+
+
+def _agenda(kind: AgendaKind | None, account_id: str, at: date | datetime | None) -> dict[str, str | None]:
+    """The attributes that put an item into the agenda, or keep it out."""
+    if kind is None or at is None:
+        return {"agenda_pk": None, "agenda_at": None}
+    return {"agenda_pk": keys.agenda(kind, keys.shard(account_id)), "agenda_at": at.isoformat()}
+
+
 def _balance_from(record: r.BalanceRecord) -> Balance:
+    state = msgspec.json.decode(record.state) if record.state else {}
     return Balance(
         account_id=keys.account_id_of(record.pk),
         currency=record.currency,
@@ -108,6 +158,10 @@ def _balance_from(record: r.BalanceRecord) -> Balance:
         last_hash=record.last_hash,
         look_again_on=date.fromisoformat(record.agenda_at) if record.agenda_at else None,
         dunning=msgspec.json.decode(record.dunning, type=DunningState),
+        granted_minor=state.get("granted_minor", 0),
+        unbilled_minor=state.get("unbilled_minor", 0),
+        lots=tuple(state.get("lots", ())),
+        top_up=msgspec.convert(state.get("top_up", {}), TopUpState),
     )
 
 
@@ -145,10 +199,15 @@ def draft_from_facts(account_id: str, currency: str, facts: dict[str, Any]) -> E
         effective_on=date.fromisoformat(facts["effective_on"]),
         recorded_at=datetime.fromisoformat(facts["recorded_at"]),
         actor=Actor(facts["actor"][0], Channel(facts["actor"][1])),
-        postings=tuple(Posting(account, sides[side], amount, about) for account, side, amount, about in facts["postings"]),
+        postings=tuple(
+            Posting(account, sides[side], amount, about, date.fromisoformat(due[0]) if due else None)
+            for account, side, amount, about, *due in facts["postings"]
+        ),
         documents={role: tuple(ids) for role, ids in facts["documents"].items()},
         order_id=facts["order_id"],
         reason=facts["reason"],
+        reverses=facts.get("reverses"),
+        statuses={id: (before, after) for id, (before, after) in facts.get("statuses", {}).items()},
     )
 
 
@@ -159,31 +218,42 @@ def _order_to(order: Order) -> r.Record:
 
 def _invoice_to(invoice: Invoice) -> r.Record:
     pk, sk = keys.invoice(invoice.account_id, invoice.id)
-    list_pk, list_sk = keys.invoice_listing(invoice.series, invoice.issued_on, invoice.number)
+    list_pk, list_sk = keys.document_listing(invoice.series, invoice.issued_on, invoice.number)
     return r.InvoiceRecord(pk, sk, currency=invoice.currency, deflated=_deflate(invoice), list_pk=list_pk, list_sk=list_sk)
 
 
 def _open_item_to(item: OpenItem) -> r.Record:
     pk, sk = keys.open_item(item.account_id, item.invoice_id)
-    facts, _ = _split(item, _OPEN_ITEM_FACTS)
-    due = item.next_due
-    open_pk, open_sk = keys.open_position(item.account_id, item.currency, due, item.invoice_id) if due else (None, None)
+    plain = _sparse(item)
+    facts = {name: plain.pop(name) for name in _OPEN_ITEM_FACTS if name in plain}
+    state = {name: value for name, value in plain.items() if name not in ("open_minor", "parts", "version")}
+    due = item.next_due or date.max  # what waits for a delivery is open and owed all the same
+    open_pk, open_sk = (
+        keys.open_position(item.account_id, item.currency, due, item.invoice_id) if item.open_minor else (None, None)
+    )
     return r.OpenItemRecord(
         pk,
         sk,
         currency=item.currency,
-        body=facts,
+        body=_json(facts),
         open_minor=item.open_minor,
-        parts=_json([[part.due_date, part.amount_minor, part.open_minor] for part in item.parts]),
-        state=_json({"entries": item.entries, "payment_attempt": item.payment_attempt}),
+        parts=_json([_part_to(part) for part in item.parts]),
+        state=_json(state),
         open_pk=open_pk,
         open_sk=open_sk,
+        **_agenda(AgendaKind.COLLECTION, item.account_id, item.collect_on if item.open_minor else None),
     )
+
+
+def _part_to(part: Part) -> list[Any]:
+    facts = [part.due_date, part.amount_minor, part.open_minor]
+    return facts if part.days_after_delivery is None else [*facts, part.days_after_delivery]
 
 
 def _open_item_from(record: r.OpenItemRecord) -> OpenItem:
     parts = [
-        {"due_date": due, "amount_minor": amount, "open_minor": open_} for due, amount, open_ in msgspec.json.decode(record.parts)
+        {"due_date": due, "amount_minor": amount, "open_minor": open_, "days_after_delivery": days[0] if days else None}
+        for due, amount, open_, *days in msgspec.json.decode(record.parts)
     ]
     figures = _json({"open_minor": record.open_minor, "parts": parts})
     return _merge(OpenItem, record.body, figures, record.state)
@@ -192,7 +262,7 @@ def _open_item_from(record: r.OpenItemRecord) -> OpenItem:
 def _payment_to(payment: Payment) -> r.Record:
     pk, sk = keys.payment(payment.account_id, payment.id)
     facts, state = _split(payment, _PAYMENT_FACTS)
-    received = payment.value_date if payment.status is PaymentStatus.SUCCEEDED else None
+    received = payment.value_date if payment.captured_minor else None
     list_pk, list_sk = keys.dated_listing("payment", received, payment.account_id, payment.id) if received else (None, None)
     return r.PaymentRecord(
         pk,
@@ -202,14 +272,22 @@ def _payment_to(payment: Payment) -> r.Record:
         state=state,
         list_pk=list_pk,
         list_sk=list_sk,
+        **_payment_agenda(payment),
     )
+
+
+def _payment_agenda(payment: Payment) -> dict[str, str | None]:
+    """An outcome to ask for, or an authorisation that will expire."""
+    if payment.status is PaymentStatus.AUTHORIZED:
+        return _agenda(AgendaKind.AUTHORIZATION, payment.account_id, payment.authorized_until)
+    return _agenda(AgendaKind.OUTCOME, payment.account_id, payment.look_up_at)
 
 
 def _credit_to(credit: Credit) -> r.Record:
     pk, sk = keys.credit(credit.account_id, credit.id)
-    plain = msgspec.to_builtins(credit)
-    plain.pop("version")
-    state = {name: plain.pop(name) for name in _CREDIT_STATE}
+    plain = _sparse(credit)
+    plain.pop("version", None)
+    state = {name: plain.pop(name) for name in _CREDIT_STATE if name in plain}
     plain["open_minor"] = credit.gross_minor  # what a reader of the index sees, which does not project the state
     list_pk, list_sk = keys.dated_listing("credit", credit.issued_on, credit.account_id, credit.id)
     return r.CreditRecord(
@@ -220,7 +298,43 @@ def _credit_to(credit: Credit) -> r.Record:
         state=_json(state),
         list_pk=list_pk,
         list_sk=list_sk,
+        **_agenda(AgendaKind.CREDIT_EXPIRY, credit.account_id, credit.expires_on if credit.open_minor else None),
     )
+
+
+def _credit_note_to(note: CreditNote) -> r.Record:
+    pk, sk = keys.credit_note(note.account_id, note.id)
+    list_pk, list_sk = keys.document_listing(note.series, note.issued_on, note.number)
+    return r.CreditNoteRecord(pk, sk, currency=note.currency, deflated=_deflate(note), list_pk=list_pk, list_sk=list_sk)
+
+
+def _refund_to(refund: Refund) -> r.Record:
+    pk, sk = keys.refund(refund.account_id, refund.id)
+    plain = _sparse(refund)
+    plain.pop("version", None)
+    state = {name: plain.pop(name) for name in _REFUND_STATE if name in plain}
+    list_pk, list_sk = keys.dated_listing("refund", refund.requested_on, refund.account_id, refund.id)
+    on_hold = refund.submit_at if refund.status in (RefundStatus.ON_HOLD, RefundStatus.PENDING) else None
+    return r.RefundRecord(
+        pk,
+        sk,
+        currency=refund.currency,
+        body=_json(plain | {"status": RefundStatus.ON_HOLD}),  # what a reader of the index sees; the state says how it is
+        state=_json(state),
+        list_pk=list_pk,
+        list_sk=list_sk,
+        **_agenda(AgendaKind.REFUND, refund.account_id, on_hold),
+    )
+
+
+def _wallet_charge_to(charge: WalletCharge) -> r.Record:
+    pk, sk = keys.wallet_charge(charge.account_id, charge.id)
+    return r.WalletChargeRecord(pk, sk, currency=charge.priced.currency, deflated=_deflate(charge))
+
+
+def _note_to(note: Note) -> r.Record:
+    pk, sk = keys.note(note.account_id, note.id)
+    return r.NoteRecord(pk, sk, body=_json(note))
 
 
 def _message_to(message: Message) -> r.Record:
@@ -289,6 +403,10 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     OpenItem: _open_item_to,
     Payment: _payment_to,
     Credit: _credit_to,
+    CreditNote: _credit_note_to,
+    Refund: _refund_to,
+    WalletCharge: _wallet_charge_to,
+    Note: _note_to,
     Message: _message_to,
     NumberSeries: _series_to,
     Guard: _guard_to,
@@ -306,6 +424,10 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.OpenItemRecord: _open_item_from,
     r.PaymentRecord: lambda record: _merge(Payment, record.body, record.state),
     r.CreditRecord: lambda record: _merge(Credit, record.body, record.state),
+    r.CreditNoteRecord: lambda record: _inflate(record.deflated, CreditNote),
+    r.RefundRecord: lambda record: _merge(Refund, record.body, record.state),
+    r.WalletChargeRecord: lambda record: _inflate(record.deflated, WalletCharge),
+    r.NoteRecord: lambda record: _merge(Note, record.body),
     r.MessageRecord: lambda record: _inflate(record.deflated, Message),
     r.SeriesRecord: _series_from,
     r.GuardRecord: _guard_from,
@@ -321,6 +443,11 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     OpenItem: lambda ref: keys.open_item(ref.owner, ref.id),
     Payment: lambda ref: keys.payment(ref.owner, ref.id),
     Credit: lambda ref: keys.credit(ref.owner, ref.id),
+    CreditNote: lambda ref: keys.credit_note(ref.owner, ref.id),
+    Refund: lambda ref: keys.refund(ref.owner, ref.id),
+    WalletCharge: lambda ref: keys.wallet_charge(ref.owner, ref.id),
+    Note: lambda ref: keys.note(ref.owner, ref.id),
+    JournalEntry: lambda ref: (keys.account_partition(ref.owner), f"J#{ref.id}"),
     Message: lambda ref: keys.message(ref.owner, ref.id),
     NumberSeries: lambda ref: keys.series(ref.id),
     Guard: lambda ref: keys.guard(ref.owner, ref.id),

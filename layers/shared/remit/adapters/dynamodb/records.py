@@ -90,6 +90,8 @@ class Record(Model):
     currency = UnicodeAttribute(null=True)
     list_pk = UnicodeAttribute(null=True)
     list_sk = UnicodeAttribute(null=True)
+    agenda_pk = UnicodeAttribute(null=True)
+    agenda_at = UnicodeAttribute(null=True)
     agenda_index = AgendaIndex()
     open_index = OpenIndex()
     listing_index = ListingIndex()
@@ -104,7 +106,8 @@ class AccountChangeRecord(Record, discriminator="account_change"):
 
 
 class BalanceRecord(Record, discriminator="balance"):
-    """`agenda_*` are present while the account owes anything; `dunning` is what was last said, as JSON."""
+    """`agenda_*` are present while the account owes anything; `dunning` is what was last said, `state` what else may change
+    without an entry, as JSON."""
 
     receivable_minor = IntegerAttribute()
     credit_minor = IntegerAttribute()
@@ -113,8 +116,7 @@ class BalanceRecord(Record, discriminator="balance"):
     sequence = IntegerAttribute()
     last_hash = UnicodeAttribute()
     dunning = UnicodeAttribute()
-    agenda_pk = UnicodeAttribute(null=True)
-    agenda_at = UnicodeAttribute(null=True)
+    state = UnicodeAttribute(null=True)
 
 
 class EntryRecord(Record, discriminator="entry"):
@@ -147,6 +149,22 @@ class PaymentRecord(Record, discriminator="payment"):
 
 class CreditRecord(Record, discriminator="credit"):
     state = UnicodeAttribute(null=True)
+
+
+class CreditNoteRecord(Record, discriminator="credit_note"):
+    deflated = BinaryAttribute(legacy_encoding=False)
+
+
+class RefundRecord(Record, discriminator="refund"):
+    state = UnicodeAttribute(null=True)
+
+
+class WalletChargeRecord(Record, discriminator="wallet_charge"):
+    deflated = BinaryAttribute(legacy_encoding=False)
+
+
+class NoteRecord(Record, discriminator="note"):
+    pass
 
 
 class MessageRecord(Record, discriminator="message"):

@@ -11,7 +11,8 @@ from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Account
 from remit.domain.dunning import Notice
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, OpenItem
+from remit.domain.invoices import Invoice
+from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
 from remit.usecases.ports import Letter
 

@@ -13,7 +13,8 @@ from remit.adapters.email.formatting import clean, counted, day, listed, money, 
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.dunning import Notice, OverdueItem
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, OpenItem
+from remit.domain.invoices import Invoice
+from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
 from remit.domain.tax import TaxKind, TaxSubtotal
 from remit.domain.terms import Method
