@@ -9,7 +9,7 @@ from typing import Any
 from remit.domain import posting_rules
 from remit.domain.accounts import Account, Address
 from remit.domain.actor import Actor, Channel
-from remit.domain.credits import Credit, TaxOption, goodwill
+from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption, new_credit
 from remit.domain.errors import NotFoundError
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
@@ -98,9 +98,9 @@ class World:
             self._settle(payment, allocations, self._post(draft))
 
     def goodwill(self, account_id: str, currency: str, amount_minor: int, on: date, reason: str = "sorry") -> Credit:
-        credit = goodwill(
+        credit = new_credit(
             f"crd_{len(self.all_credits):04d}", account_id, Money(amount_minor, currency), TaxOption.INCLUDED,
-            TAX_CODES["VAT21"], reason, on, noon(on),
+            TAX_CODES["VAT21"], CreditTerms(CreditKind.GOODWILL, reason), on, noon(on),
         )  # fmt: skip
         self._post(posting_rules.credit_issued(credit, Circumstances(on, noon(on), CLERK, reason)))
         self.all_credits.append(credit)

@@ -25,7 +25,8 @@ from remit.domain.terms import Method, Part
 from tests.support import strategies
 from tests.support.builders import NOW, TODAY, attempt, open_item, report_on
 
-PENDING, PROCESSING, FAILED, CANCELED, SUCCEEDED = PaymentStatus
+PENDING, PROCESSING, FAILED = PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.FAILED
+CANCELED, SUCCEEDED = PaymentStatus.CANCELED, PaymentStatus.SUCCEEDED
 
 
 def merged(payment: Payment, reports: list[GatewayReport]) -> Payment:

@@ -17,7 +17,8 @@ from tests.fakes import Fault, MachineDiedError
 from tests.support.builders import NOW, TODAY, Office, report_on
 from tests.support.refusals import refused
 
-PENDING, PROCESSING, FAILED, CANCELED, SUCCEEDED = PaymentStatus
+PENDING, PROCESSING, FAILED = PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.FAILED
+CANCELED, SUCCEEDED = PaymentStatus.CANCELED, PaymentStatus.SUCCEEDED
 
 
 @pytest.fixture
