@@ -35,7 +35,7 @@ def control(url: str, call: str, body: Any = None) -> tuple[int, Any]:
 
 def test_every_call_is_listed(double: Double) -> None:
     calls = control(double.url, "GET /_control")[1]["calls"]
-    assert len(calls) == 22
+    assert len(calls) == 26
     assert "POST /_control/checkout/sessions/{id}/pay" in calls
 
 
@@ -69,7 +69,7 @@ def test_a_script_plays_the_customer(double: Double, new_session: Callable[..., 
     assert (status, paid["status"]) == (200, "succeeded")
     assert control(double.url, pay)[0] == 400  # it is paid already
     assert control(double.url, "POST /_control/checkout/sessions/cs_none/pay")[0] == 404
-    assert len(control(double.url, "GET /_control/test_cards")[1]["test_cards"]) > 20
+    assert len(control(double.url, "GET /_control/test_methods")[1]["test_methods"]) > 60
 
 
 def test_setups_faults_endpoint_and_clock_over_http(client: stripe.StripeClient, double: Double) -> None:
