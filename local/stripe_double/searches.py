@@ -52,19 +52,14 @@ def _clause(text: str) -> _Clause:
     match = _CLAUSE.fullmatch(text.strip())
     if match is None:
         raise _unreadable(text)
-    name = match["key"] or match["field"]
-    is_metadata = match["key"] is not None
-    compare = match["compare"]
+    name, is_metadata = match["key"] or match["field"], match["key"] is not None
     if not is_metadata and name not in (*_WORDS, *_NUMBERS):
         raise invalid_request(f"Field `{name}` is an unsupported search field for resource `payment_intents`.", param="query")
-    if compare not in _COMPARE or (compare != ":" and name not in _NUMBERS):
+    is_number = not is_metadata and name in _NUMBERS
+    if (match["number"] is not None) != is_number or match["compare"] not in (_COMPARE if is_number else (":",)):
         raise _unreadable(text)
-    value: str | int | None = match["text"]
-    if name in _NUMBERS and not is_metadata:
-        value = int(match["number"] or value or 0)
-    elif match["null"] is None and value is None:
-        raise _unreadable(text)
-    return _Clause(name, is_metadata, _COMPARE[compare], value, bool(match["minus"]))
+    value = int(match["number"]) if is_number else match["text"]
+    return _Clause(name, is_metadata, _COMPARE[match["compare"]], value, bool(match["minus"]))
 
 
 def _unreadable(text: str) -> ApiError:
