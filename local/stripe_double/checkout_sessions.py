@@ -254,12 +254,11 @@ def _customer_details(email: str | None, name: str | None) -> dict[str, Any]:
 
 
 def submit(sandbox: Sandbox, session: StripeObject, method: StripeObject) -> StripeObject:
-    """The customer submits a card or bank account on the hosted page; answers the session's intent.
+    """The customer submits a card or bank account on the page of an open session; answers the session's intent.
 
     The first attempt to pay makes the payment intent and later ones go on with it: a declined card leaves the
     session open. Raises the card error of a decline. Submitting a bank account accepts its mandate.
     """
-    check_open(session, "paid" if session["mode"] == "payment" else "completed")
     payment_methods.check_offered(session["payment_method_types"], method, "Checkout Session")
     details = method["billing_details"]
     email = details["email"] or session["customer_email"]

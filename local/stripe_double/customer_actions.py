@@ -26,7 +26,7 @@ def submit_session(
 ) -> StripeObject:
     """Submit a test card or bank account on a session's page; answers the session's intent, or raises the card error."""
     session = sandbox.find("checkout.session", session_id, "session", in_path=True)
-    checkout_sessions.check_open(session, "paid")
+    checkout_sessions.check_open(session, "completed")
     method = payment_methods.new_by_name(sandbox, method_name, {"email": email, "name": name}, cvc="123")
     return checkout_sessions.submit(sandbox, session, method)
 

@@ -244,7 +244,7 @@ def _checkout_page(sandbox: Sandbox, session: StripeObject) -> str:
         email=escape(session["customer_email"] or ""),
         name_label="Name on card" if only_cards else "Name on card or account",
         name_autocomplete="cc-name" if only_cards else "name",
-        action="Save and accept the mandate" if saves else f"Pay {total}",
+        action=f"Pay {total}" if not saves else "Save" if only_cards else "Save and accept the mandate",
         cancel=f'<p><a href="{escape(cancel_url)}">Back to {firm}</a></p>' if cancel_url else "",
     )
     return _page(f"{'Save a payment method for' if saves else 'Pay'} {sandbox.business_name}", content)

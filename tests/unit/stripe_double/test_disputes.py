@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import stripe
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from local.stripe_double.controls import ControlError
+from local.stripe_double.disputes import Outcome
+from local.stripe_double.errors import ApiError
 from local.stripe_double.server import Double
 from tests.unit.stripe_double.receiver import Receiver
 
@@ -164,6 +170,63 @@ def test_a_disputing_card_disputes_an_authorisation_only_when_it_is_captured(cli
     assert client.v1.disputes.list().data == []
     client.v1.payment_intents.capture(intent.id, {"amount_to_capture": 6_000})
     assert dispute_of(client, intent).amount == 6_000
+
+
+def refund_all(client: stripe.StripeClient, double: Double, charge_id: str) -> None:
+    client.v1.refunds.create({"charge": charge_id})
+
+
+def refund_some(client: stripe.StripeClient, double: Double, charge_id: str) -> None:
+    client.v1.refunds.create({"charge": charge_id, "amount": 1_700})
+
+
+def send_a_refund_back(client: stripe.StripeClient, double: Double, charge_id: str) -> None:
+    for refund in client.v1.refunds.list({"charge": charge_id, "limit": 1}).data:
+        double.control.fail_refund(refund.id)
+
+
+def dispute_it(client: stripe.StripeClient, double: Double, charge_id: str) -> None:
+    double.control.open_dispute(charge_id, amount=3_000)
+
+
+def inquire(client: stripe.StripeClient, double: Double, charge_id: str) -> None:
+    double.control.open_dispute(charge_id, inquiry=True)
+
+
+def decide(outcome: str) -> Callable[[stripe.StripeClient, Double, str], None]:
+    def step(client: stripe.StripeClient, double: Double, charge_id: str) -> None:
+        for dispute in client.v1.disputes.list({"charge": charge_id}).data:
+            double.control.decide_dispute(dispute.id, outcome)
+
+    step.__name__ = f"decide_{outcome}"
+    return step
+
+
+STEPS = (refund_all, refund_some, send_a_refund_back, dispute_it, inquire, *map(decide, Outcome))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.sampled_from(STEPS), max_size=8))
+def test_whatever_happens_the_balance_is_what_the_objects_say(
+    client: stripe.StripeClient, double: Double, steps: list[Callable[[stripe.StripeClient, Double, str], None]]
+) -> None:
+    """Refunds and disputes in any order, refused ones among them: the balance holds what charge, refunds and disputes say."""
+    charge_id = pay(client).latest_charge
+    for step in steps:
+        with contextlib.suppress(ApiError, stripe.InvalidRequestError):
+            step(client, double, charge_id)
+    charge = client.v1.charges.retrieve(charge_id)
+    refunds = client.v1.refunds.list({"charge": charge_id, "limit": 100}).data
+    disputes = client.v1.disputes.list({"charge": charge_id}).data
+    refunded = sum(refund.amount for refund in refunds if refund.status != "failed")
+    withdrawn = [dispute for dispute in disputes if dispute.balance_transactions]
+    lost = sum(dispute.amount for dispute in withdrawn if dispute.status != "won")
+    sources = {charge_id, *(item.id for item in (*refunds, *disputes))}
+    moved = [item for item in client.v1.balance_transactions.list({"limit": 100}).data if item.source in sources]
+    assert charge.amount_refunded == refunded <= charge.amount
+    assert len(disputes) <= 1
+    assert sum(item.amount for item in moved) == charge.amount - refunded - lost
+    assert sum(item.fee for item in moved) == 320 + 1_500 * len(withdrawn)
 
 
 def test_the_balance_adds_up_to_what_all_objects_say(client: stripe.StripeClient, double: Double) -> None:
