@@ -19,14 +19,7 @@ _CANCELED = BankFailure("payment_canceled", "The payment was canceled before it 
 
 def start(sandbox: Sandbox, intent: StripeObject, method: StripeObject) -> None:
     """Send a debit to the bank. Without a mandate it is refused and the intent waits for another confirmation."""
-    mandate = mandates.active_of(sandbox, method)
-    if mandate is None:
-        intent["status"] = "requires_confirmation"
-        raise invalid_request(
-            "This PaymentIntent requires a mandate, but no existing mandate was found. Collect mandate acceptance from "
-            "the customer and try again, providing acceptance data in the mandate_data parameter.",
-            payment_intent=snapshot(intent),
-        )
+    mandate = mandates.require(sandbox, intent, method)
     payment_methods.save_or_use_up(sandbox, intent, method)
     account = payment_methods.account_of(sandbox, method)
     settles_at = sandbox.now() + account.settles_after_days * DAY_SECONDS

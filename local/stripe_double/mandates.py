@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from local.stripe_double.errors import invalid_request
 from local.stripe_double.operations import Call, Operation
 from local.stripe_double.parameters import Choice, Integer, Nested, Text, fields, object_fields
 from local.stripe_double.sandbox import Sandbox, snapshot
@@ -47,6 +48,21 @@ def active_of(sandbox: Sandbox, method: StripeObject) -> StripeObject | None:
         return None
     mandate = sandbox.find("mandate", mandate_id, "mandate")
     return mandate if mandate["status"] == "active" else None
+
+
+def require(sandbox: Sandbox, intent: StripeObject, method: StripeObject) -> StripeObject:
+    """The active mandate; without one the payment or setup intent waits to be confirmed again, with ``mandate_data``."""
+    mandate = active_of(sandbox, method)
+    if mandate is None:
+        intent["status"] = "requires_confirmation"
+        kind = "PaymentIntent" if intent["object"] == "payment_intent" else "SetupIntent"
+        error = invalid_request(
+            f"This {kind} requires a mandate, but no existing mandate was found. Collect mandate acceptance from the "
+            "customer and try again, providing acceptance data in the mandate_data parameter.",
+        )
+        error.details[intent["object"]] = snapshot(intent)
+        raise error
+    return mandate
 
 
 def end(sandbox: Sandbox, method: StripeObject) -> None:

@@ -104,7 +104,7 @@ def confirm_with(sandbox: Sandbox, intent: StripeObject, method: StripeObject, r
     sandbox.changes += 1
     intent |= {"payment_method": method["id"], "next_action": None}
     if payment_methods.is_debit(method):
-        _check_mandate(sandbox, intent, method)
+        intent["mandate"] = mandates.require(sandbox, intent, method)["id"]
         _finish(sandbox, intent, method)
         return
     card = payment_methods.card_of(sandbox, method)
@@ -115,18 +115,6 @@ def confirm_with(sandbox: Sandbox, intent: StripeObject, method: StripeObject, r
         sandbox.emit("setup_intent.requires_action", intent)
         return
     _finish(sandbox, intent, method)
-
-
-def _check_mandate(sandbox: Sandbox, intent: StripeObject, method: StripeObject) -> None:
-    mandate = mandates.active_of(sandbox, method)
-    if mandate is None:
-        intent["status"] = "requires_confirmation"
-        raise invalid_request(
-            "This SetupIntent requires a mandate, but no existing mandate was found. Collect mandate acceptance from the "
-            "customer and try again, providing acceptance data in the mandate_data parameter.",
-            setup_intent=snapshot(intent),
-        )
-    intent["mandate"] = mandate["id"]
 
 
 def authenticate(sandbox: Sandbox, intent: StripeObject, *, succeeds: bool) -> None:

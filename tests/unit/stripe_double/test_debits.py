@@ -130,6 +130,18 @@ def test_without_a_mandate_a_debit_is_refused_and_can_be_confirmed_with_one(clie
     assert client.v1.mandates.retrieve(mandate_id).status == "active"
 
 
+def test_a_bank_account_is_set_up_under_a_mandate_only(client: stripe.StripeClient) -> None:
+    customer = client.v1.customers.create({})
+    params: Any = {"customer": customer.id, "payment_method_types": ["sepa_debit"], "payment_method": "pm_success_de"}
+    with pytest.raises(stripe.InvalidRequestError, match="SetupIntent requires a mandate") as caught:
+        client.v1.setup_intents.create({**params, "confirm": True})
+    waiting = caught.value.error.setup_intent
+    assert waiting.status == "requires_confirmation"
+    saved = client.v1.setup_intents.confirm(waiting.id, {"mandate_data": MANDATE, "expand": ["mandate"]})
+    assert (saved.status, saved.mandate.status) == ("succeeded", "active")
+    assert client.v1.customers.payment_methods.list(customer.id, {"type": "sepa_debit"}).data[0].id == saved.payment_method
+
+
 def test_an_ach_dispute_ends_the_mandate_of_a_saved_account(client: stripe.StripeClient, double: Double) -> None:
     customer = client.v1.customers.create({})
     first = debit(client, "pm_usBankAccount_success", customer=customer.id, setup_future_usage="off_session")
