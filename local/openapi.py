@@ -12,14 +12,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jsonschema
 import yaml
 from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 
+from local.invoke import PLACEHOLDER
 from local.stack import ROOT
 from remit.adapters.http.api import PROBLEMS
 
 FILE = ROOT / "openapi.json"
 HTTP_FUNCTIONS = ("firm", "accounts", "invoicing", "payments", "credits", "operations", "clock")
+_ULID = "01jdxexample0000000000000x"
+EXAMPLE_VALUES = {
+    f"{name}_ID": f"{prefix}_{_ULID}"
+    for name, prefix in {
+        "ACCOUNT": "acc", "ORDER": "ord", "INVOICE": "inv", "PAYMENT": "pay", "CREDIT": "crd", "CREDIT_NOTE": "crn",
+        "REFUND": "ref",
+    }.items()
+} | {"TODAY": "2026-11-23"}  # fmt: skip
+"""What the placeholders of sample events stand for in the description."""
 METHODS = ("get", "put", "post", "patch", "delete")
 
 DESCRIPTION = """Serverless billing and accounts receivable on one double-entry ledger.
@@ -115,6 +126,7 @@ def describe() -> dict[str, Any]:
             if method in item and (path, method) in scopes:
                 _finish(item[method], scopes[(path, method)])
     schemas = document["components"]["schemas"]
+    _add_examples(document)
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         schemas.pop(unused, None)
     every = sorted({scope for scope in scopes.values() if scope})
@@ -128,6 +140,24 @@ def describe() -> dict[str, Any]:
         }
     }
     return document
+
+
+def _add_examples(document: dict[str, Any]) -> None:
+    """The bodies of the sample events, which the tests send, as examples of their operations.
+
+    A sample that shows a refused body is none: the operation's own schema tells them apart.
+    """
+    for file in sorted((ROOT / "events").glob("*/*.json")):
+        event = json.loads(PLACEHOLDER.sub(lambda name: EXAMPLE_VALUES.get(name[1], name[0]), file.read_text()))
+        method, _, path = event.get("routeKey", "").partition(" ")
+        content = document["paths"].get(path, {}).get(method.lower(), {}).get("requestBody", {}).get("content", {})
+        if not event.get("body") or event.get("isBase64Encoded") or "application/json" not in content or path in PAGES:
+            continue
+        shape = {"components": document["components"]} | content["application/json"]["schema"]
+        value = json.loads(event["body"])
+        if jsonschema.Draft202012Validator(shape).is_valid(value):
+            name = file.stem
+            content["application/json"].setdefault("examples", {})[name] = {"summary": name.replace("_", " "), "value": value}
 
 
 def _finish(operation: dict[str, Any], scope: str | None) -> None:
