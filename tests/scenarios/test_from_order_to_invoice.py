@@ -103,12 +103,13 @@ class TestQuotes:
         """T6: later edits of the term do not change an order that was placed."""
         customer = a_customer()
         order = customer.orders(*ORDER, term="net30")
-        other_terms = [term if term["id"] != "net30" else term | {"name": "Net 60", "days": 60} for term in PROFILE["terms"]]
+        net60 = {"due": {"rule": "net_days", "days": 60}}
+        other_terms = [term if term["id"] != "net30" else term | {"name": "Net 60", "parts": [net60]} for term in PROFILE["terms"]]
         firm.is_set_up(terms=other_terms)
         firm.forgets_its_settings_in("InvoicingFunction")
         try:
             offered = customer.ask_for_a_quote(*ORDER)["offers"]
-            assert [offer["term"]["days"] for offer in offered if offer["term"]["id"] == "net30"] == [60], "the edit has arrived"
+            assert [offer["term"]["parts"][0]["due"]["days"] for offer in offered if offer["term"]["id"] == "net30"] == [60], "the edit has arrived"
             invoice = order.issue_invoice()
         finally:
             firm.is_set_up()
