@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     Each difference is logged, counted in the metric `LedgerDifferences` (an alarm watches it), and summed up.
     """
     accounts, cursor = journal.accounts(event.get("cursor"), PAGE)
-    found = [f"{account.id}: {each}" for account in accounts for each in replay_account(account.id, books, journal).differences]
+    found = [f"{account.id}: {each.sentence}" for account in accounts for each in replay_account(account.id, journal).differences]
     if cursor is None:
         found += [f"{series}: {gap}" for series in journal.series() for gap in prove_numbers(series, books, journal).gaps]
     for difference in found:
