@@ -312,6 +312,10 @@ class FakeBooks:
         for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.invoice_series(series)):
             yield keys.number_of(raw["list_sk"]["S"])
 
+    def invoiced_accounts(self, series: str) -> Iterator[str]:
+        for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.invoice_series(series)):
+            yield keys.account_id_of(raw["PK"]["S"])
+
     # Agenda
 
     def accounts_due(self, on_or_before: date, cursor: str | None, limit: int) -> tuple[list[str], str | None]:

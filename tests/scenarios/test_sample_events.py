@@ -77,7 +77,7 @@ EXPECTED: dict[str, Check] = {
     "accounts/why_this_balance": lambda found: len(found.body["entries"]) >= 1,
     "auditor/audit_accounts": returns(accounts=1, differences=0),
     "auditor/list_accounts": lambda found: found.answer["accounts"] >= 1 and found.answer["parts"] >= 1,
-    "auditor/report": returns(accounts=1, differences=0),
+    "auditor/report": lambda found: found.answer["accounts"] >= 1 and found.answer["differences"] == 0,
     "clock/move_back": answers(409, "clock_moves_forward"),
     "clock/read": answers(200),
     "credits/goodwill": lambda found: (found.status, found.body["tax_minor"]) == (201, 420),

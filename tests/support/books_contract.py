@@ -321,6 +321,7 @@ class BooksContract:
         store.books.commit([*reversed(documents), other, NumberSeries("INV-2026", 1), NumberSeries("INV-2025", 1)])
         assert list(store.journal.invoice_numbers("INV-2026")) == [f"INV-2026-{n:06d}" for n in range(1, 13)]
         assert list(store.journal.series()) == ["INV-2025", "INV-2026"]
+        assert list(store.journal.invoiced_accounts("INV-2026")) == ["acc_1"] * 12
         assert list(store.journal.invoice_numbers("INV-1999")) == []
 
     # Agenda

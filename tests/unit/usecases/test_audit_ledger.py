@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,6 +96,13 @@ def test_L6_every_account_is_in_exactly_one_part(audit: Audit, count: int) -> No
     assert max(len(part["account_ids"]) for part in audit.parts) <= ACCOUNTS_PER_PART
 
 
+def test_L6_a_hundred_thousand_accounts_are_listed_as_they_come(audit: Audit) -> None:
+    ids = (f"acc_{n:06d}" for n in range(100_000))
+    listed = audit_ledger.list_accounts(AUDIT, SimpleNamespace(account_ids=lambda: ids), audit.store)  # type: ignore[arg-type]
+    assert (listed.accounts, listed.parts) == (100_000, 100_000 // ACCOUNTS_PER_PART)
+    assert audit.parts[-1]["account_ids"][-1] == "acc_099999"
+
+
 def test_L6_a_difference_is_reported_with_its_account_figure_and_both_amounts(audit: Audit) -> None:
     _, account_id, _ = customers(audit.office, 3)
     audit.office.books.overwrite(replace(audit.office.balance(account_id), credit_minor=7))
@@ -155,6 +163,23 @@ def test_L6_a_listed_account_of_which_nothing_is_left_is_a_difference(audit: Aud
     audit.office.books.erase(audit.office.account(account_id))
     assert audit.proves(part).differences == 1
     assert audit.lines("parts/000000.jsonl")[0]["difference"]["what"] == "account_missing"
+
+
+def test_L6_an_account_that_is_gone_with_its_debts_left_is_found_by_its_invoices(audit: Audit) -> None:
+    account_id, _ = customers(audit.office, 2)
+    audit.office.books.erase(audit.office.account(account_id))
+    report, (difference,) = audit.runs()
+    assert (difference["what"], difference["id"]) == ("account_missing", account_id)
+    assert (report["accounts"], report["entries"]) == (2, 4)
+
+
+def test_L6_an_account_opened_during_an_audit_is_no_difference(audit: Audit) -> None:
+    customers(audit.office, 1)
+    listed = audit.lists()
+    audit.proves(audit.parts[0])
+    customers(audit.office, 1)
+    report = audit.reports(listed)
+    assert (report["accounts"], report["differences"]) == (2, 0)
 
 
 def test_L6_a_part_that_could_not_be_read_leaves_no_file_and_is_tried_again(audit: Audit) -> None:

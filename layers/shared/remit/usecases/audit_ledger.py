@@ -93,7 +93,7 @@ def audit_part(audit_id: str, part: int, account_ids: Sequence[str], journal: Jo
             replay = _replayed(account_id, journal)
             for difference in replay.differences:
                 file.record(_line({"difference": asdict(difference)}))
-            totals = totals.plus(Totals(1, replay.entries, replay.documents, len(replay.differences), replay.series))
+            totals = totals.plus(_of_one(replay))
         file.write(_line({"totals": asdict(totals)}))
         folder.close()
     return totals
@@ -102,7 +102,7 @@ def audit_part(audit_id: str, part: int, account_ids: Sequence[str], journal: Jo
 def write_report(
     audit_id: str, listed: Listed, books: Books, journal: Journal, store: FileStore, now: datetime
 ) -> dict[str, Any]:
-    """Prove the number series, put all parts together, and return the report, which is stored as `report.json`.
+    """Put all parts together, prove what was not listed and the number series, and return the report, which is stored.
 
     `NotFoundError` when a part is missing, `LedgerBrokenError` when the parts hold other accounts than were listed: an
     audit that left somebody out proves nothing.
@@ -117,7 +117,12 @@ def write_report(
                 _note(line["difference"], file, by_what)
         if totals.accounts != listed.accounts:
             raise LedgerBrokenError("audit_incomplete", f"{totals.accounts} of {listed.accounts} accounts were proved.")
-        proofs = [_numbers(series, books, journal) for series in sorted({*totals.series, *journal.series()})]
+        names = sorted({*totals.series, *journal.series()})
+        for replay in _unlisted(listed, names, journal, store):
+            totals = totals.plus(_of_one(replay))
+            for difference in replay.differences:
+                _note(asdict(difference), file, by_what)
+        proofs = [_numbers(series, books, journal) for series in names]
         for proof in proofs:
             for gap in proof.gaps:
                 _note(asdict(_gap(proof, gap)), file, by_what)
@@ -146,6 +151,17 @@ def _replayed(account_id: str, journal: Journal) -> Replay:
         return Replay(account_id, 0, 0, (gone,), ())
 
 
+def _of_one(replay: Replay) -> Totals:
+    return Totals(1, replay.entries, replay.documents, len(replay.differences), replay.series)
+
+
+def _unlisted(listed: Listed, series: Sequence[str], journal: Journal, store: FileStore) -> Iterator[Replay]:
+    """Accounts that have invoices and were not listed: opened since, or gone while what they owe is still there."""
+    known = {account_id for line in _lines(store.read(listed.manifest)) for account_id in line["account_ids"]}
+    invoiced = {account_id for name in series for account_id in journal.invoiced_accounts(name)}
+    return (_replayed(account_id, journal) for account_id in sorted(invoiced - known))
+
+
 def _numbers(series: str, books: Books, journal: Journal) -> NumberProof:
     """The index follows the writes by a moment, so only what is wrong twice is wrong."""
     first = prove_numbers(series, books, journal)
@@ -170,10 +186,14 @@ def _part_name(part: int) -> str:
 
 def _lines_of_parts(audit_id: str, parts: int, store: FileStore) -> Iterator[dict[str, Any]]:
     for part in range(parts):
-        rest = b""
-        for chunk in store.read(folder_of(audit_id) + _part_name(part)):
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from map(json.loads, lines)
+        yield from _lines(store.read(folder_of(audit_id) + _part_name(part)))
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from map(json.loads, lines)
 
 
 def _line(value: Any) -> str:

@@ -158,6 +158,10 @@ class Journal(Protocol):
         """The numbers of all invoices of a series, in their order."""
         ...
 
+    def invoiced_accounts(self, series: str) -> Iterator[str]:
+        """The account of each invoice of a series, in the order of numbers."""
+        ...
+
 
 class Agenda(Protocol):
     """What is due by date: found by an index that holds nothing else."""

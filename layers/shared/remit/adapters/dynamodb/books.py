@@ -191,6 +191,12 @@ class DynamoJournal:
             for record in Record.listing_index.query(keys.invoice_series(series)):
                 yield keys.number_of(record.list_sk)
 
+    def invoiced_accounts(self, series: str) -> Iterator[str]:
+        connection()
+        with reading():
+            for record in Record.listing_index.query(keys.invoice_series(series), attributes_to_get=["type", "PK"]):
+                yield keys.account_id_of(record.pk)
+
 
 class DynamoAgenda:
     """The agenda index. See `usecases.ports.Agenda`."""
