@@ -95,6 +95,10 @@ logs: setup ## Follow the logs of the running local stack's functions
 redrive: $(DEV_STAMP) ## Send back what rests in the dead-letter queues: QUEUE=gateway-events, all by default
 	@$(BIN)/python -m local.redrive $(QUEUE)
 
+.PHONY: audit
+audit: $(DEV_STAMP) ## Prove every account and number series of the running local stack; fails if anything differs
+	@$(BIN)/python -m local.audit
+
 .PHONY: invoke
 invoke: $(DEV_STAMP) ## Call a function with a sample event, without Docker: FUNCTION=health EVENT=ok
 	@$(BIN)/python -m local.invoke "$(FUNCTION)" "$(EVENT)"

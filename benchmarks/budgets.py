@@ -25,6 +25,7 @@ from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Address, Contact, TaxId
 from remit.domain.payments import PaymentStatus
 from remit.usecases.ports import AgendaKind, CheckoutPage, guard_ref
+from remit.usecases.replay_account import replay_account
 from tests.integration.ledger import TABLE, adapters_on
 from tests.integration.office import MONDAY, ONE_LINE, TEN_LINES, Office, SettableClock, report
 from tests.integration.table import recreate_table, table_properties
@@ -61,6 +62,7 @@ CREDIT = Budget(10, 2, 2)
 DUNNING = Budget(6, 2)
 ACCOUNT_PAGE = Budget(0, 8, 3)
 EXPORT = Budget(0, 110)
+AUDIT = Budget(0, 16, 1)
 FREE = Budget(0)
 """A read for which nothing else is promised."""
 
@@ -270,6 +272,16 @@ class Bench:
         self.measure("export, per 1,000 entries: the entries", EXPORT, entries)
         self.measure("… and their 500 invoices and 500 payments", FREE, documents)
 
+    def auditing(self) -> None:
+        """An account with a year behind it, read and proved as the auditor does."""
+        account = self.customer(paid=12).account_id
+
+        def prove() -> None:
+            proof = replay_account(account, self.office.journal)
+            expect((proof.entries, proof.documents, proof.differences) == (24, 24, ()))
+
+        self.measure("audit, per account: 12 invoices of 10 lines and their payments", AUDIT, prove)
+
     @cached_property
     def old(self) -> Customer:
         """An account with a long history and much that is open."""
@@ -310,6 +322,7 @@ def measured_on(engine: Stack) -> list[Figure]:
         (Bench.dunning,),
         (Bench.finding_the_due,),
         (Bench.exporting,),
+        (Bench.auditing,),
     ]
     figures: list[Figure] = []
     for group in groups:

@@ -21,6 +21,7 @@ import msgspec
 
 from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb.mapping import from_record, key_of, to_record
+from remit.adapters.dynamodb.readable import readable
 from remit.adapters.dynamodb.records import AgendaIndex, GuardRecord, ListingIndex, OpenIndex, Record
 from remit.domain.accounts import Account
 from remit.domain.dunning import Notice
@@ -38,6 +39,7 @@ type Raw = dict[str, Any]
 """An item as DynamoDB has it: attribute name → {type: value}. Never changed once it is stored."""
 
 MAX_CHANGES = 100
+PAGE_ITEMS = 3
 MAX_ITEM_BYTES = 400 * 1024
 
 
@@ -281,6 +283,21 @@ class FakeBooks:
         found = [raw for raw in listed if raw["list_sk"]["S"] > (cursor or "")][:limit]
         return [_thing(raw) for raw in found], found[-1]["list_sk"]["S"] if len(found) == limit else None
 
+    def account_ids(self) -> Iterator[str]:
+        return (raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.account_listing("")[0]))
+
+    def everything(self, account_id: str) -> Iterator[Any]:
+        """In pages, each of which is a `load`: others may write between two of them."""
+        after = ""
+        while True:
+            with self.trouble.step("load"):
+                found = self._table.query(keys.account_partition(account_id), after, "~")
+                page = [raw for raw in found if raw["SK"]["S"] != after][:PAGE_ITEMS]
+            yield from (readable(Record.from_raw_data(raw)) for raw in page)
+            if len(page) < PAGE_ITEMS:
+                return
+            after = page[-1]["SK"]["S"]
+
     def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
         prefix = keys.PREFIX[type.__name__]
         below = f"{prefix}{cursor or '~'}"
@@ -295,6 +312,10 @@ class FakeBooks:
     def document_numbers(self, series: str) -> Iterator[str]:
         for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.document_series(series)):
             yield keys.number_of(raw["list_sk"]["S"])
+
+    def invoiced_accounts(self, series: str) -> Iterator[str]:
+        for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.document_series(series)):
+            yield keys.account_id_of(raw["PK"]["S"])
 
     # Agenda
 
@@ -346,6 +367,24 @@ class FakeBooks:
         if old is not None and any(each.name == "version" for each in fields(thing)):
             record.version = int(old["version"]["N"])
         self._table.put(cast(Raw, record.serialize()))
+
+    def body_of(self, thing: Any) -> Any:
+        """The JSON body of a stored thing, as data."""
+        record = to_record(thing)
+        return msgspec.json.decode(self._table.partitions[record.pk][record.sk]["body"]["S"])
+
+    def overwrite_body(self, thing: Any, body: Any) -> None:
+        """Put another JSON body into a stored thing, whether or not such a thing can be."""
+        record = to_record(thing)
+        raw = self._table.partitions[record.pk][record.sk]
+        self._table.put(raw | {"body": {"S": msgspec.json.encode(body).decode()}})
+
+    def damage(self, thing: Any) -> None:
+        """Garble what a stored thing holds beside its key and its index."""
+        record = to_record(thing)
+        raw = self._table.partitions[record.pk][record.sk]
+        garbled = {"body": {"S": "{"}, "deflated": {"B": b"?"}, "dunning": {"S": "{"}}
+        self._table.put(raw | {name: value for name, value in garbled.items() if name in raw})
 
     def erase(self, thing: Any) -> None:
         """Delete a thing against all rules."""

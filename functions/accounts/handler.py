@@ -175,7 +175,7 @@ def entries(
     responses=responses(200, "The proof"),
 )
 def replay(account_id: AccountId) -> ReplayView:
-    return ReplayView.model_validate(replay_account(account_id, books, journal))
+    return ReplayView.model_validate(replay_account(account_id, journal))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

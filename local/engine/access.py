@@ -27,10 +27,10 @@ def install() -> None:
 def _check_tasks_of_state_machines() -> None:
     """Check each task of a state machine against the machine's role.
 
-    Stock: tasks run with all rights. AWS: each task needs the right to do what it does, and a distributed map the right
-    to start executions of its own machine; without it the task fails. (On AWS the error's name varies by service; here
-    it is ``States.Permissions`` for all.) Of ``aws-sdk`` tasks for other services than those of ``_required_rights``
-    only the action is checked, not the resource.
+    Stock: tasks run with all rights. AWS: each task needs the right to do what it does, and a distributed map the rights
+    to start executions of its own machine, to read its items and to write its results; without it the task fails. (On
+    AWS the error's name varies by service; here it is ``States.Permissions`` for all.) Of ``aws-sdk`` tasks for other
+    services than those of ``_required_rights`` only the action is checked, not the resource.
     """
     execute_task, invoke = stepfunctions._execute_task, stepfunctions._invoke_resource
     invoke_with_callback, run_distributed_map = stepfunctions._invoke_with_callback, stepfunctions._run_distributed_map
@@ -53,7 +53,7 @@ def _check_tasks_of_state_machines() -> None:
     def checked_distributed_map(state: dict, raw: Any, effective: Any, iterator: dict, execution: dict, context: dict):
         token = role_of_execution.set(_role_of(execution))
         try:
-            _require([("states:StartExecution", _machine_arn(execution))])
+            _require([("states:StartExecution", _machine_arn(execution)), *_rights_to_files(state, effective, context)])
         finally:
             role_of_execution.reset(token)
         return run_distributed_map(state, raw, effective, iterator, execution, context)
@@ -62,6 +62,19 @@ def _check_tasks_of_state_machines() -> None:
     stepfunctions._invoke_resource = checked_invoke
     stepfunctions._invoke_with_callback = checked_invoke_with_callback
     stepfunctions._run_distributed_map = checked_distributed_map
+
+
+def _rights_to_files(state: dict, effective: Any, context: dict) -> Iterator[tuple[str, str]]:
+    """What a distributed map itself reads its items from and writes its results to."""
+    for field, action in (("ItemReader", "s3:GetObject"), ("ResultWriter", "s3:PutObject")):
+        parameters = state.get(field, {}).get("Parameters")
+        if not parameters:
+            continue
+        given = stepfunctions._resolve_params_obj(parameters, effective, context)
+        if state[field].get("Resource", "").endswith("listObjectsV2"):
+            yield "s3:ListBucket", f"arn:aws:s3:::{given['Bucket']}"
+        else:
+            yield action, f"arn:aws:s3:::{given['Bucket']}/{given.get('Key') or given.get('Prefix', '')}"
 
 
 def _machine_arn(execution: dict) -> str:

@@ -26,13 +26,13 @@ HEAVY = ("boto3", "pynamodb", "pydantic", "stripe", "jinja2", "msgspec", "ulid")
 NEEDS: dict[str, set[str]] = {
     "accounting_export": {"boto3"},  # pynamodb is loaded by the steps that use it
     "accounts": {"pynamodb", "pydantic", "msgspec", "ulid"},
+    "auditor": {"boto3", "pynamodb", "msgspec"},
     "clock": {"pynamodb", "pydantic", "msgspec"},
     "credits": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "dunning": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "firm": {"pynamodb", "pydantic", "msgspec"},
     "health": set(),
     "invoicing": {"pynamodb", "pydantic", "msgspec", "ulid"},
-    "ledger_check": {"pynamodb", "msgspec"},
     "notifications": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "operations": {"boto3", "pynamodb", "pydantic", "msgspec", "ulid"},
     "outbox": {"boto3"},
@@ -47,6 +47,7 @@ NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "t
 
 CLIENTS: dict[str, set[str]] = {
     "accounting_export": {"s3"},
+    "auditor": {"dynamodb", "s3"},
     "dunning": {"dynamodb", "sesv2", "secretsmanager"},
     "health": set(),
     "notifications": {"dynamodb", "sesv2", "secretsmanager"},

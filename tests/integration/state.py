@@ -69,7 +69,7 @@ def _without(value: Any) -> Any:
 
 def faults_of(office: Office, accounts: Iterable[str]) -> list[str]:
     """What the ledger's own proofs find wrong: of each of these accounts, and of every number series."""
-    found = [each for account in accounts for each in replay_account(account, office.books, office.journal).differences]
+    found = [each.sentence for account in accounts for each in replay_account(account, office.journal).differences]
     return found + [gap for series in office.journal.series() for gap in prove_numbers(series, office.books, office.journal).gaps]
 
 

@@ -495,12 +495,47 @@ def test_a_distributed_map_groups_its_items(engine: Stack) -> None:
     ]
 
 
+FROM_A_FILE = {name: value for name, value in FAN_OUT.items() if name != "ItemsPath"} | {
+    "ItemReader": {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSONL"},
+        "Parameters": {"Bucket": "items", "Key.$": "$.key"},
+    }
+}
+
+
+def test_a_distributed_map_reads_its_items_from_a_file_and_only_by_right(engine: Stack) -> None:
+    s3 = engine.client("s3")
+    s3.create_bucket(Bucket="items")
+    s3.put_object(Bucket="items", Key="lists/1.jsonl", Body=b'{"n": 1}\n{"n": 2}\n{"n": 3}\n')
+    given = {"run": "r1", "key": "lists/1.jsonl"}
+    reading = [START_ITSELF, {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::items/lists/*"}]
+    ended = run_machine(engine, "reader", {"Fan": FROM_A_FILE}, reading, given)
+    assert [batch["Items"] for batch in json.loads(ended["output"])] == [[{"n": 1}, {"n": 2}], [{"n": 3}]]
+    elsewhere = [START_ITSELF, {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::items/others/*"}]
+    ended = run_machine(engine, "reader-elsewhere", {"Fan": FROM_A_FILE}, elsewhere, given)
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Permissions")
+
+
+def test_a_batch_that_fails_fails_a_distributed_map_that_tolerates_none(engine: Stack) -> None:
+    refusal = {"Type": "Fail", "Error": "TooMuchError", "Cause": "three"}
+    choice = {"Type": "Choice", "Choices": [{"Variable": "$.Items[0]", "NumericEquals": 3, "Next": "Refuse"}], "Default": "Take"}
+    processor = FAN_OUT["ItemProcessor"] | {
+        "StartAt": "Choose",
+        "States": {"Choose": choice, "Refuse": refusal, "Take": {"Type": "Succeed"}},
+    }
+    strict = {**FAN_OUT, "ItemProcessor": processor, "ToleratedFailurePercentage": 0}
+    ended = run_machine(engine, "strict", {"Fan": strict}, [START_ITSELF], {"run": "r1", "items": [1, 2, 3]})
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.ExceedToleratedFailureThreshold")
+
+
 def test_a_distributed_map_writes_its_results_to_s3(engine: Stack) -> None:
     s3 = engine.client("s3")
     s3.create_bucket(Bucket="results")
+    write = {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::results/runs*"}
     writer = {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "results", "Prefix": "runs"}}
     ended = run_machine(
-        engine, "writer", {"Fan": {**FAN_OUT, "ResultWriter": writer}}, [START_ITSELF], {"run": "r1", "items": [1, 2, 3]}
+        engine, "writer", {"Fan": {**FAN_OUT, "ResultWriter": writer}}, [START_ITSELF, write], {"run": "r1", "items": [1, 2, 3]}
     )
     details = json.loads(ended["output"])["ResultWriterDetails"]
     manifest = json.load(s3.get_object(Bucket="results", Key=details["Key"])["Body"])

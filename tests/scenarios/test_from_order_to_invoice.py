@@ -104,12 +104,16 @@ class TestQuotes:
         customer = a_customer()
         order = customer.orders(*ORDER, term="net30")
         net60 = {"due": {"rule": "net_days", "days": 60}}
-        other_terms = [term if term["id"] != "net30" else term | {"name": "Net 60", "parts": [net60]} for term in PROFILE["terms"]]
+        other_terms = [
+            term if term["id"] != "net30" else term | {"name": "Net 60", "parts": [net60]} for term in PROFILE["terms"]
+        ]
         firm.is_set_up(terms=other_terms)
         firm.forgets_its_settings_in("InvoicingFunction")
         try:
             offered = customer.ask_for_a_quote(*ORDER)["offers"]
-            assert [offer["term"]["parts"][0]["due"]["days"] for offer in offered if offer["term"]["id"] == "net30"] == [60], "the edit has arrived"
+            assert [offer["term"]["parts"][0]["due"]["days"] for offer in offered if offer["term"]["id"] == "net30"] == [60], (
+                "the edit has arrived"
+            )
             invoice = order.issue_invoice()
         finally:
             firm.is_set_up()

@@ -29,7 +29,9 @@ RIGHTS: dict[str, set[str]] = {
     "ExportWriteFilesFunction": {READS, "dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
     "ExportPublishFunction": {READS, WRITES, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
     "ExportRecordFailureFunction": {READS, WRITES},
-    "LedgerCheckFunction": {READS, "dynamodb:Query"},
+    "AuditListFunction": {"dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
+    "AuditAccountsFunction": {"dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
+    "AuditReportFunction": {READS, "dynamodb:Query", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
     "OperationsFunction": {READS, WRITES, "states:StartExecution", "s3:GetObject"},
     "ClockFunction": {READS, WRITES},
 }

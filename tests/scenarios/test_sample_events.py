@@ -75,6 +75,9 @@ EXPECTED: dict[str, Check] = {
     "accounts/read": answers(200),
     "accounts/replay": lambda found: found.body["differences"] == [],
     "accounts/why_this_balance": lambda found: len(found.body["entries"]) >= 1,
+    "auditor/audit_accounts": returns(accounts=1, differences=0),
+    "auditor/list_accounts": lambda found: found.answer["accounts"] >= 1 and found.answer["parts"] >= 1,
+    "auditor/report": lambda found: found.answer["accounts"] >= 1 and found.answer["differences"] == 0,
     "clock/move_back": answers(409, "clock_moves_forward"),
     "clock/read": answers(200),
     "credits/goodwill": lambda found: (found.status, found.body["tax_minor"]) == (201, 420),
@@ -92,8 +95,6 @@ EXPECTED: dict[str, Check] = {
     "invoicing/prove_numbers": lambda found: found.body["gaps"] == [],
     "invoicing/quote": lambda found: {offer["term"]["id"] for offer in found.body["offers"]} >= {"on_receipt", "net30"},
     "invoicing/read": answers(200),
-    "ledger_check/after_all": returns(cursor=None, accounts=3, differences=0),
-    "ledger_check/first_page": returns(differences=0),
     "notifications/invoice_issued": lambda found: (found.answer, found.error) == (None, ""),
     "notifications/not_subscribed": fails_with("ValueError"),
     "notifications/payment_received": lambda found: (found.answer, found.error) == (None, ""),
@@ -120,8 +121,8 @@ EXPECTED: dict[str, Check] = {
 }
 """Event → what its handler is to make of it."""
 
-IN_ORDER = ("prepare_bad_period", "prepare", "write_files", "record_failure")
-"""The steps of one export, of which each needs the one before; the first names a month that there is not."""
+IN_ORDER = ("prepare_bad_period", "prepare", "write_files", "record_failure", "list_accounts", "audit_accounts", "report")
+"""The steps of one export and of one audit, of which each needs the one before; the first names a month that there is not."""
 
 
 ENDS = "----- the end of this event"

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from remit.domain.accounts import AccountChange
+from remit.domain.accounts import Account, AccountChange
 from remit.domain.errors import ConflictError, InvalidError
-from remit.domain.invoices import NumberSeries
+from remit.domain.invoices import Invoice, NumberSeries
 from remit.domain.journal import Balance, EntryDraft, EntryKind, JournalEntry, Posting, Side
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.open_items import OpenItem
+from remit.domain.orders import Order
 from remit.domain.payments import Payment
 from remit.usecases.guards import AlreadyExistsError, Guard, GuardTakenError
 from remit.usecases.ports import (
@@ -275,6 +276,19 @@ class BooksContract:
         third, end = store.journal.accounts(cursor, 2)
         assert [found.id for found in (*first, *second, *third)] == [f"acc_{n}" for n in range(5)]
         assert end is None
+        assert list(store.journal.account_ids()) == [f"acc_{n}" for n in range(5)]
+
+    def test_everything_of_an_account_comes_in_the_order_of_keys_balances_before_entries(self, store: Store) -> None:
+        invoice, item, series = issued()
+        entries, balance = posted(Balance("acc_1", "EUR"), 11)
+        payments = [attempt(id=f"pay_{n}") for n in range(3)]
+        others = [account("acc_2"), attempt(id="pay_9", account_id="acc_2"), series]
+        store.books.commit([account(), order(), invoice, item, balance, *reversed(entries), *payments, *others])
+        found = list(store.journal.everything("acc_1"))
+        kinds = [Account, Balance, Invoice, *[JournalEntry] * 11, OpenItem, *[Payment] * 3, Order]
+        assert [type(thing) for thing in found] == kinds
+        assert found[3:14] == entries
+        assert list(store.journal.everything("acc_9")) == []
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
     def test_an_accounts_things_are_listed_newest_first_in_pages(self, store: Store, limit: int) -> None:
@@ -311,6 +325,7 @@ class BooksContract:
         assert list(store.journal.document_numbers("INV-2026")) == [f"INV-2026-{n:06d}" for n in range(1, 13)]
         assert list(store.journal.series()) == ["INV-2025", "INV-2026"]
         assert list(store.journal.document_numbers("INV-1999")) == []
+        assert list(store.journal.invoiced_accounts("INV-2026")) == ["acc_1"] * 12
 
     # Agenda
 

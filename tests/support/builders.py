@@ -11,6 +11,7 @@ import msgspec
 
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.actor import Actor, Channel
+from remit.domain.audit import Difference
 from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption
 from remit.domain.firm import Firm, Switches
 from remit.domain.invoices import Invoice, NumberSeries, invoice_id_for, issue
@@ -304,6 +305,6 @@ class Office:
     def entries(self, account_id: str, currency: str = "EUR") -> list[JournalEntry]:
         return list(self.books.entries(account_id, currency))
 
-    def differences(self, account_id: str) -> tuple[str, ...]:
+    def differences(self, account_id: str) -> tuple[Difference, ...]:
         """What a replay of the account cannot explain; nothing, if all is well (L6)."""
-        return replay_account(account_id, self.books, self.books).differences
+        return replay_account(account_id, self.books).differences

@@ -110,13 +110,25 @@ class OverviewView(View):
     latest_entries: list[EntryView]
 
 
+class DifferenceView(View):
+    """One thing that is stored and does not follow from the entries, or follows and is not stored."""
+
+    account_id: str
+    currency: str | None
+    what: str = Field(description="What is wrong, such as `entries_missing`, or the name of the figure that differs")
+    id: str = Field(description="The entry, document, order or balance")
+    stored: int | str | None
+    expected: int | str | None
+    sentence: str = Field(description="The same for a person")
+
+
 class ReplayView(View):
     """What replaying the entries proved; `differences` is empty when they explain everything."""
 
     account_id: str
     entries: int
     documents: int
-    differences: list[str]
+    differences: list[DifferenceView]
 
 
 class MessageView(View):

@@ -213,6 +213,21 @@ class Payment:
         return self.amount_minor if self.status in (PaymentStatus.SUCCEEDED, PaymentStatus.REVERTED) else 0
 
     @property
+    def cash_minor(self) -> int:
+        """What the journal says is in the firm's cash of it, before refunds: less what disputes took, their fees included."""
+        taken = sum(
+            dispute.fee_minor + (0 if dispute.posted is DisputeStatus.WON else dispute.amount_minor)
+            for dispute in self.disputes
+            if dispute.posted is not None
+        )
+        return (self.amount_minor if self.status is PaymentStatus.SUCCEEDED else 0) - taken
+
+    @property
+    def held_minor(self) -> int:
+        """The customer's own credit that open disputes hold."""
+        return sum(dispute.held_minor for dispute in self.disputes)
+
+    @property
     def disputed_minor(self) -> int:
         """What open disputes withhold, and what lost ones took."""
         return sum(

@@ -95,6 +95,11 @@ class Refund:
     version: int = 0
 
     @property
+    def in_transit_minor(self) -> int:
+        """What is reserved and has neither gone nor come back."""
+        return 0 if self.has_returned or self.status is RefundStatus.SUCCEEDED else self.amount_minor
+
+    @property
     def is_at_gateway(self) -> bool:
         """Whether the processor has had it, so that only the processor can say what becomes of it."""
         return self.gateway_id is not None or self.status in (RefundStatus.PENDING, RefundStatus.SUCCEEDED)

@@ -23,6 +23,14 @@ class WalletCharge:
     entries: tuple[int, ...] = ()
 
     @property
+    def currency(self) -> str:
+        return self.priced.currency
+
+    @property
+    def net_minor(self) -> int:
+        return self.priced.totals.net_minor
+
+    @property
     def amount_minor(self) -> int:
         return self.priced.totals.gross_minor
 

@@ -1,4 +1,4 @@
-"""The files of an export: where they are kept, how they are written, and what a format must be able to do."""
+"""The files of an export or audit: where they are kept, how they are written, and what a format must be able to do."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ class BinaryFile(Protocol):
         ...
 
 
-class ExportStore(Protocol):
+class FileStore(Protocol):
     """Where files are kept, under keys such as `exports/2026-11/exp_1/invoices.csv`."""
 
     def create(self, key: str, content_type: str) -> BinaryFile:
@@ -36,6 +36,10 @@ class ExportStore(Protocol):
     def read(self, key: str) -> Iterator[bytes]:
         """The file's content, chunk by chunk; `NotFoundError` if there is none."""
         ...
+
+
+class ExportStore(FileStore, Protocol):
+    """A store whose files can be handed out."""
 
     def presign(self, key: str) -> str:
         """A URL under which anyone who has it can download the file for an hour."""
@@ -89,13 +93,13 @@ def folder_of(period: str, export_id: str) -> str:
     return f"exports/{period}/{export_id}/"
 
 
-_CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+_CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json", "jsonl": "application/x-ndjson"}
 
 
 class Folder(AbstractContextManager["Folder"]):
-    """The files of one export being written, all at once in one pass over the ledger. An error drops them all."""
+    """The files of one export or audit being written, all at once in one pass. An error drops them all."""
 
-    def __init__(self, store: ExportStore, prefix: str) -> None:
+    def __init__(self, store: FileStore, prefix: str) -> None:
         self._store, self._prefix = store, prefix
         self._files: dict[str, TextFile] = {}
 

@@ -164,6 +164,18 @@ class Journal(Protocol):
         """All accounts, oldest first, `limit` at a time, and where to go on."""
         ...
 
+    def account_ids(self) -> Iterator[str]:
+        """The ids of all accounts, oldest first."""
+        ...
+
+    def everything(self, account_id: str) -> Iterator[Any]:
+        """Everything stored of an account in the order of its keys, strongly consistent, page by page.
+
+        The account and its balances come first, and balances before entries; entries by currency in sequence. What
+        cannot be read comes as `domain.audit.Unreadable`.
+        """
+        ...
+
     def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
         """An account's things of one class (open items, payments, credits, messages, changes), newest first."""
         ...
@@ -174,6 +186,10 @@ class Journal(Protocol):
 
     def document_numbers(self, series: str) -> Iterator[str]:
         """The numbers of all invoices or credit notes of a series, in their order."""
+        ...
+
+    def invoiced_accounts(self, series: str) -> Iterator[str]:
+        """The account of each invoice of a series, in the order of numbers."""
         ...
 
 

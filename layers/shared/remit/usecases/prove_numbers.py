@@ -1,6 +1,7 @@
 """Prove that a number series has no gap (I3)."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 from remit.usecases.ports import Books, Journal, series_ref
 
@@ -16,12 +17,20 @@ class NumberProof:
 
 
 def prove_numbers(series: str, books: Books, journal: Journal) -> NumberProof:
-    """Walk the series in one query: each number follows the one before, and the last is the counter's."""
+    """Walk the series in one query: each number follows the one before, and the last is the counter's.
+
+    A series that was never used is complete; one that has invoices must have its counter.
+    """
     counter = books.load(series_ref(series)).get(series_ref(series))
-    last = counter.last if counter else 0
+    numbers = journal.document_numbers(series)
+    if counter is None:
+        return NumberProof(
+            series, 0, 0, tuple(f"{number} stands in a series that has no counter" for number in islice(numbers, 1))
+        )
+    last = counter.last
     gaps: list[str] = []
     count = 0
-    for number in journal.document_numbers(series):
+    for number in numbers:
         count += 1
         found = int(number.rpartition("-")[2])
         if found > last:

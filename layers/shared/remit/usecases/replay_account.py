@@ -1,76 +1,52 @@
 """Prove an account from its entries alone (L6, L7)."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import batched
 
-from remit.domain.errors import NotFoundError
-from remit.domain.journal import Balance, JournalEntry, amounts_by_document, replay
-from remit.usecases.ports import Books, Journal, Ref, credit_ref, open_item_ref, payment_ref
+from remit.domain.accounts import Account
+from remit.domain.audit import Difference, Unreadable
+from remit.domain.errors import ConflictError, NotFoundError
+from remit.domain.journal import Balance
+from remit.usecases.account_proof import AccountProof, Head
+from remit.usecases.ports import Journal
 
-_FIGURES = ("receivable_minor", "credit_minor", "wallet_minor", "held_minor", "sequence", "last_hash")
+ATTEMPTS = 5
+"""How often an account is read again because something was posted to it while differences were found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """`differences` says in a sentence each what the entries do not explain; empty when all is proved."""
+    """`differences` is empty when all is proved. `series` names the number series of the account's invoices."""
 
     account_id: str
     entries: int
     documents: int
-    differences: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    series: tuple[str, ...]
 
 
-def replay_account(account_id: str, books: Books, journal: Journal) -> Replay:
-    """Recompute every balance and the open amount of every document of the account, and compare.
+def replay_account(account_id: str, journal: Journal) -> Replay:
+    """Read everything stored of the account, recompute what its entries say, and compare, both ways round.
 
-    Entries written while this runs are left out by reading only up to the balance's own sequence.
-    `NotFoundError` for an unknown account.
+    It is read in pages, between which others may post: differences count only if every balance stands afterwards where it
+    stood before. `NotFoundError` for an unknown account; `ConflictError` if it never came to rest.
     """
-    account, balances = journal.account_with_balances(account_id)
-    if account is None:
-        raise NotFoundError("account_not_found", "There is no such account.", id=account_id)
-    differences: list[str] = []
-    count = documents = 0
-    for balance in balances:
-        entries = [entry for entry in journal.entries(account_id, balance.currency) if entry.sequence <= balance.sequence]
-        count += len(entries)
-        differences += _compare_balance(balance, entries)
-        expected = amounts_by_document(entries)
-        documents += len(expected)
-        differences += _compare_documents(account_id, balance, expected, books, journal)
-    return Replay(account_id, count, documents, tuple(differences))
+    for _ in range(ATTEMPTS):
+        proof = AccountProof(account_id)
+        for thing in journal.everything(account_id):
+            proof.add(thing)
+        if proof.is_empty:
+            raise NotFoundError("account_not_found", "There is no such account.", id=account_id)
+        differences = proof.differences()
+        if not differences or _heads(account_id, journal) == proof.heads:
+            return Replay(account_id, proof.entries, proof.documents, differences, tuple(sorted(proof.series)))
+    raise ConflictError("account_busy", "Entries kept coming while the account was proved. Try again.", id=account_id)
 
 
-def _compare_balance(balance: Balance, entries: Sequence[JournalEntry]) -> list[str]:
-    replayed, faults = replay(balance.account_id, balance.currency, entries)
-    return [f"{balance.currency}: {fault}" for fault in faults] + [
-        f"{balance.currency}: {figure} is {getattr(balance, figure)}, its entries say {getattr(replayed, figure)}"
-        for figure in _FIGURES
-        if getattr(balance, figure) != getattr(replayed, figure)
-    ]
-
-
-def _compare_documents(
-    account_id: str, balance: Balance, expected: dict[tuple[str, str], int], books: Books, journal: Journal
-) -> Iterator[str]:
-    """Compare in requests of 100. A difference counts only if no newer entry came meanwhile."""
-    for chunk in batched(sorted(expected), 100, strict=False):
-        refs = {(account, document): _document_ref(account_id, account, document) for account, document in chunk}
-        loaded = books.load(*refs.values())
-        for key, ref in refs.items():
-            stored = loaded.get(ref)
-            amount = getattr(stored, "unapplied_minor", getattr(stored, "open_minor", None))
-            if amount != expected[key] and not _moved_on(account_id, balance, journal):
-                yield f"{balance.currency}: {key[1]} has {amount} open, its entries say {expected[key]}"
-
-
-def _moved_on(account_id: str, balance: Balance, journal: Journal) -> bool:
-    return next(iter(journal.entries(account_id, balance.currency, after=balance.sequence, limit=1)), None) is not None
-
-
-def _document_ref(account_id: str, account: str, document: str) -> Ref[object]:
-    """Receivable is open on invoices; credit lies in the lot that brought it: a payment or a credit."""
-    if account == "receivable":
-        return open_item_ref(account_id, document)
-    return payment_ref(account_id, document) if document.startswith("pay_") else credit_ref(account_id, document)
+def _heads(account_id: str, journal: Journal) -> frozenset[Head]:
+    """Where the balances stand now. They come first of all that is stored, so this reads one page."""
+    proof = AccountProof(account_id)
+    for thing in journal.everything(account_id):
+        if not isinstance(thing, Account | Balance | Unreadable):
+            break
+        proof.add(thing)
+    return proof.heads

@@ -12,6 +12,7 @@ from pynamodb.transactions import TransactWrite
 
 from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb.mapping import from_record, key_of, to_record
+from remit.adapters.dynamodb.readable import readable
 from remit.adapters.dynamodb.records import (
     AgendaIndex,
     GuardRecord,
@@ -147,6 +148,18 @@ class DynamoJournal:
             found = list(Record.listing_index.query(partition, after, limit=limit))
         return [from_record(record) for record in found], found[-1].list_sk if len(found) == limit else None
 
+    def account_ids(self) -> Iterator[str]:
+        connection()
+        with reading():
+            for record in Record.listing_index.query(keys.account_listing("")[0], attributes_to_get=["type", "list_sk"]):
+                yield record.list_sk
+
+    def everything(self, account_id: str) -> Iterator[Any]:
+        connection()
+        with reading():
+            for record in Record.query(keys.account_partition(account_id), consistent_read=True):
+                yield readable(record)
+
     def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
         """`cursor` is the id of the last one shown: ids sort by time."""
         connection()
@@ -176,6 +189,12 @@ class DynamoJournal:
         with reading():
             for record in Record.listing_index.query(keys.document_series(series)):
                 yield keys.number_of(record.list_sk)
+
+    def invoiced_accounts(self, series: str) -> Iterator[str]:
+        connection()
+        with reading():
+            for record in Record.listing_index.query(keys.document_series(series), attributes_to_get=["type", "PK"]):
+                yield keys.account_id_of(record.pk)
 
 
 class DynamoAgenda:

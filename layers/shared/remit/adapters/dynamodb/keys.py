@@ -88,6 +88,11 @@ def entry(account_id: str, currency: str, sequence: int) -> tuple[str, str]:
     return account_partition(account_id), f"{entry_prefix(currency)}{sequence:010d}"
 
 
+def entry_named(account_id: str, name: str) -> tuple[str, str]:
+    """An entry by `<currency>#<sequence>`, as a reference names it."""
+    return account_partition(account_id), f"J#{name}"
+
+
 def order(account_id: str, order_id: str) -> tuple[str, str]:
     return account_partition(account_id), f"Q#{order_id}"
 

@@ -447,7 +447,7 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     Refund: lambda ref: keys.refund(ref.owner, ref.id),
     WalletCharge: lambda ref: keys.wallet_charge(ref.owner, ref.id),
     Note: lambda ref: keys.note(ref.owner, ref.id),
-    JournalEntry: lambda ref: (keys.account_partition(ref.owner), f"J#{ref.id}"),
+    JournalEntry: lambda ref: keys.entry_named(ref.owner, ref.id),
     Message: lambda ref: keys.message(ref.owner, ref.id),
     NumberSeries: lambda ref: keys.series(ref.id),
     Guard: lambda ref: keys.guard(ref.owner, ref.id),

@@ -108,7 +108,7 @@ def _translated() -> Iterator[None]:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in {"NoSuchKey", "404"}:
-            raise NotFoundError("file_not_found", "The export has no such file.") from error
+            raise NotFoundError("file_not_found", "There is no such file.") from error
         if code in _BUSY:
             raise TransientError("store_busy", "The file store is busy. Try again shortly.") from error
         raise
