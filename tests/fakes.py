@@ -10,12 +10,15 @@ All fakes of one scene share one, so that a test can let the n-th step fail, wha
 """
 
 import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import msgspec
 
@@ -29,6 +32,7 @@ from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, OpenItem
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.payments import Payment
+from remit.usecases import idempotency
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
 from remit.usecases.ports import Changes, CheckoutPage, Letter, Loaded, Ref
 
@@ -148,53 +152,93 @@ _INDEXES = {
 """Index → its key attributes and what it projects beside keys."""
 
 
+type _Position = tuple[str, Key]
+"""Where an index has an item: by the index's sort key, then by the item's own key."""
+
+
 class _Table:
-    """Items by key, and by partition of each index."""
+    """Items by key, and by partition of each index; all of them kept in order, so that a query costs what it returns."""
 
     def __init__(self) -> None:
         self.partitions: dict[str, dict[str, Raw]] = {}
-        self._indexes: dict[Key, dict[Key, str]] = {}
+        self._sorted: dict[str, list[str]] = {}
+        self._indexes: dict[Key, list[_Position]] = {}
+        self.before: dict[Key, Raw | None] | None = None
+        """While something looks at how the table was: what has been written since, as it was before."""
 
     def get(self, key: Key) -> Raw | None:
         return self.partitions.get(key[0], {}).get(key[1])
 
     def put(self, raw: Raw) -> None:
         key = (raw["PK"]["S"], raw["SK"]["S"])
-        self.delete(key)
-        self.partitions.setdefault(key[0], {})[key[1]] = raw
-        for place, position in self._places(raw):
-            self._indexes.setdefault(place, {})[key] = position
+        old = self._replaced(key)
+        partition = self.partitions.setdefault(key[0], {})
+        if old is None:
+            insort(self._sorted.setdefault(key[0], []), key[1])
+        partition[key[1]] = raw
+        for place, position in _places(raw):
+            insort(self._indexes.setdefault(place, []), (position, key))
 
     def delete(self, key: Key) -> None:
-        old = self.partitions.get(key[0], {}).pop(key[1], None)
-        for place, _ in self._places(old or {}):
-            del self._indexes[place][key]
+        if self._replaced(key) is not None:
+            del self.partitions[key[0]][key[1]]
+            self._sorted[key[0]].remove(key[1])
+
+    def _replaced(self, key: Key) -> Raw | None:
+        """Take the item that is about to go out of the indexes, and remember it."""
+        old = self.get(key)
+        if self.before is not None:
+            self.before.setdefault(key, old)
+        for place, position in _places(old or {}):
+            positions = self._indexes[place]
+            del positions[bisect_left(positions, (position, key))]
+        return old
 
     def query(self, partition: str, first: str, last: str) -> list[Raw]:
         """The items of a partition whose sort keys lie between the two, both included, in their order."""
-        found = self.partitions.get(partition, {})
-        return [found[sk] for sk in sorted(found) if first <= sk <= last]
+        found, order = self.partitions.get(partition, {}), self._sorted.get(partition, [])
+        return [found[sk] for sk in order[bisect_left(order, first) : bisect_right(order, last)]]
 
-    def query_index(self, index: str, partition: str) -> list[Raw]:
+    def query_index(self, index: str, partition: str, prefix: str = "") -> list[Raw]:
         """The items in a partition of an index, in its order, cut down to what it projects."""
-        pk, sk, projected = _INDEXES[index]
-        names = {"PK", "SK", pk, sk, *projected}
-        found = self._indexes.get((index, partition), {})
-        rows = [self.partitions[key[0]][key[1]] for _, key in sorted((position, key) for key, position in found.items())]
-        shown = [{name: value for name, value in row.items() if name in names} for row in rows]
-        return [row for row in shown if "type" in row]  # PynamoDB asks for the type, which an index must therefore show
+        return _shown(index, (self.partitions[key[0]][key[1]] for _, key in self.positions((index, partition), prefix)))
 
-    def copy(self) -> "_Table":
-        twin = _Table()
-        twin.partitions = {pk: dict(items) for pk, items in self.partitions.items()}
-        twin._indexes = {place: dict(found) for place, found in self._indexes.items()}
-        return twin
+    def positions(self, place: Key, prefix: str) -> list[_Position]:
+        """What lies in a partition of an index under sort keys that start with `prefix`, in order."""
+        found = self._indexes.get(place, [])
+        return found[bisect_left(found, (prefix,)) : bisect_right(found, (f"{prefix}\U0010ffff",))]
 
-    @staticmethod
-    def _places(raw: Raw) -> Iterator[tuple[Key, str]]:
-        for index, (pk, sk, _) in _INDEXES.items():
-            if pk in raw and sk in raw:
-                yield (index, raw[pk]["S"]), raw[sk]["S"]
+
+class _Past:
+    """A table as it was when this began to look, whatever is written since: what a lagging index shows."""
+
+    def __init__(self, table: _Table) -> None:
+        self._table = table
+        self._before: dict[Key, Raw | None] = {}
+        table.before = self._before
+
+    def get(self, key: Key) -> Raw | None:
+        return self._before[key] if key in self._before else self._table.get(key)
+
+    def query_index(self, index: str, partition: str, prefix: str = "") -> list[Raw]:
+        place = (index, partition)
+        rows = [each for each in self._table.positions(place, prefix) if each[1] not in self._before]
+        for key, old in self._before.items():
+            rows += [(at, key) for where, at in _places(old or {}) if where == place and at.startswith(prefix)]
+        return _shown(index, (raw for _, key in sorted(rows) if (raw := self.get(key)) is not None))
+
+
+def _places(raw: Raw) -> Iterator[tuple[Key, str]]:
+    for index, (pk, sk, _) in _INDEXES.items():
+        if pk in raw and sk in raw:
+            yield (index, raw[pk]["S"]), raw[sk]["S"]
+
+
+def _shown(index: str, rows: Iterable[Raw]) -> list[Raw]:
+    """The rows cut down to what the index projects. PynamoDB asks for the type, which an index must therefore show."""
+    pk, sk, projected = _INDEXES[index]
+    names = ("PK", "SK", pk, sk, *projected)
+    return [{name: row[name] for name in names if name in row} for row in rows] if "type" in projected else []
 
 
 class FakeBooks:
@@ -203,7 +247,7 @@ class FakeBooks:
     def __init__(self, trouble: Trouble | None = None) -> None:
         self.trouble = trouble or Trouble()
         self._table = _Table()
-        self._behind: _Table | None = None
+        self._behind: _Past | None = None
         self._stream: list[tuple[str, Raw, Raw | None]] = []
 
     # Books
@@ -212,7 +256,7 @@ class FakeBooks:
         table = self._table if consistent else self._indexed
         with self.trouble.step("load"):
             found = {ref: raw for ref in refs if (raw := table.get(key_of(ref))) is not None}
-            return Loaded({ref: _thing(raw) for ref, raw in found.items()})
+            return Loaded({ref: thing_of(raw) for ref, raw in found.items()})
 
     def commit(self, changes: Changes) -> None:
         if len(changes) > MAX_CHANGES:
@@ -235,7 +279,7 @@ class FakeBooks:
             stored = self._table.get((record.pk, record.sk))
             if record.version in (None, 1):
                 if stored is not None and isinstance(record, GuardRecord):
-                    raise GuardTakenError(_thing(stored))
+                    raise GuardTakenError(thing_of(stored))
                 if stored is not None:
                     raise AlreadyExistsError(type(change).__name__, record.sk.partition("#")[2] or record.pk.partition("#")[2])
             elif stored is None or int(stored["version"]["N"]) != record.version - 1:
@@ -253,12 +297,8 @@ class FakeBooks:
         items: list[OpenItem] = []
         for each in currencies:
             partition = keys.open_partition(each, keys.shard(account_id))
-            mine = [
-                raw
-                for raw in self._indexed.query_index(keys.OPEN_INDEX, partition)
-                if raw["open_sk"]["S"].startswith(keys.open_of_account(account_id))
-            ]
-            items += [_thing(raw) for raw in mine[:limit]]
+            mine = self._indexed.query_index(keys.OPEN_INDEX, partition, keys.open_of_account(account_id))
+            items += [thing_of(raw) for raw in mine[:limit]]
         return sorted(items, key=lambda item: (item.next_due or item.issued_on, item.number))
 
     def entries(
@@ -267,18 +307,18 @@ class FakeBooks:
         first, last = keys.entry(account_id, currency, after + 1)[1], keys.entry(account_id, currency, 10**10 - 1)[1]
         found = self._table.query(keys.account_partition(account_id), first, last)
         for raw in (found[::-1] if newest_first else found)[:limit]:
-            yield _thing(raw)
+            yield thing_of(raw)
 
     def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
         first, last = keys.account(account_id)[1], keys.balance(account_id, "~")[1]
-        things = [_thing(raw) for raw in self._table.query(keys.account_partition(account_id), first, last)]
+        things = [thing_of(raw) for raw in self._table.query(keys.account_partition(account_id), first, last)]
         account = next((thing for thing in things if isinstance(thing, Account)), None)
         return account, [thing for thing in things if isinstance(thing, Balance)]
 
     def accounts(self, cursor: str | None, limit: int) -> tuple[list[Account], str | None]:
         listed = self._indexed.query_index(keys.LISTING_INDEX, keys.account_listing("")[0])
         found = [raw for raw in listed if raw["list_sk"]["S"] > (cursor or "")][:limit]
-        return [_thing(raw) for raw in found], found[-1]["list_sk"]["S"] if len(found) == limit else None
+        return [thing_of(raw) for raw in found], found[-1]["list_sk"]["S"] if len(found) == limit else None
 
     def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
         prefix = keys.PREFIX[type.__name__]
@@ -286,7 +326,7 @@ class FakeBooks:
         found = self._table.query(keys.account_partition(account_id), prefix, below)[::-1]
         found = [raw for raw in found if raw["SK"]["S"] != below][:limit]
         more = found[-1]["SK"]["S"].removeprefix(prefix) if len(found) == limit else None
-        return [_thing(raw) for raw in found], more
+        return [thing_of(raw) for raw in found], more
 
     def series(self) -> Sequence[str]:
         return [raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.series_listing("")[0])]
@@ -311,30 +351,30 @@ class FakeBooks:
     # For tests
 
     @property
-    def _indexed(self) -> _Table:
+    def _indexed(self) -> _Table | _Past:
         """What the indexes and reads without consistency see."""
         return self._behind or self._table
 
     @contextmanager
     def lagging(self) -> Iterator[None]:
         """Inside, indexes and reads without consistency stay as they are now, whatever is written."""
-        self._behind = self._table.copy()
+        self._behind = _Past(self._table)
         try:
             yield
         finally:
-            self._behind = None
+            self._behind = self._table.before = None
 
     def read[T](self, ref: Ref[T]) -> T:
         """The thing as it is stored; it must be there. Takes no step, so no trouble strikes."""
         raw = self._table.get(key_of(ref))
         if raw is None:
             raise LookupError(f"{ref} is not stored")
-        return cast(T, _thing(raw))
+        return cast(T, thing_of(raw))
 
     def all[T](self, type: type[T]) -> list[T]:
         """Everything of one class, in the order of keys."""
         raws = (raw for pk in sorted(self._table.partitions) for _, raw in sorted(self._table.partitions[pk].items()))
-        return [thing for thing in map(_thing, raws) if isinstance(thing, type)]
+        return [thing for thing in map(thing_of, raws) if isinstance(thing, type)]
 
     def overwrite(self, thing: Any) -> None:
         """Put a thing in its place against all rules, as no code of ours would: the tamperer's hand."""
@@ -372,13 +412,26 @@ class FakeBooks:
         ]
 
 
-def _thing(raw: Raw) -> Any:
+def thing_of(raw: Raw) -> Any:
+    """The domain object in a stored item, made anew: nothing stored is shared with whoever reads it."""
     return from_record(Record.from_raw_data(raw))
 
 
 def _wire(raw: Raw) -> Raw:
     """Bytes are base64 in an event."""
     return {name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else dict(value) for name, value in raw.items()}
+
+
+@contextmanager
+def no_waiting() -> Iterator[list[float]]:
+    """Inside, the pauses between attempts are noted, in seconds, instead of waited for.
+
+    Every retry loop of the use cases pauses through `idempotency.pause`, whose `time.sleep` is the one place of real
+    time; this is the one place that takes it away.
+    """
+    noted: list[float] = []
+    with patch.object(idempotency, "time", SimpleNamespace(sleep=noted.append)):
+        yield noted
 
 
 def item_bytes(raw: Mapping[str, Any]) -> int:
