@@ -355,6 +355,10 @@ class FakeBooks:
         """What the indexes and reads without consistency see."""
         return self._behind or self._table
 
+    @property
+    def is_lagging(self) -> bool:
+        return self._behind is not None
+
     @contextmanager
     def lagging(self) -> Iterator[None]:
         """Inside, indexes and reads without consistency stay as they are now, whatever is written."""
