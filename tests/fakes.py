@@ -152,6 +152,9 @@ _INDEXES = {
 """Index → its key attributes and what it projects beside keys."""
 
 
+_LAST = "\U0010ffff"
+"""Sorts after every character of a key."""
+
 type _Position = tuple[str, Key]
 """Where an index has an item: by the index's sort key, then by the item's own key."""
 
@@ -199,14 +202,17 @@ class _Table:
         found, order = self.partitions.get(partition, {}), self._sorted.get(partition, [])
         return [found[sk] for sk in order[bisect_left(order, first) : bisect_right(order, last)]]
 
-    def query_index(self, index: str, partition: str, prefix: str = "") -> list[Raw]:
-        """The items in a partition of an index, in its order, cut down to what it projects."""
-        return _shown(index, (self.partitions[key[0]][key[1]] for _, key in self.positions((index, partition), prefix)))
+    def query_index(self, index: str, partition: str, first: str = "", last: str = "") -> list[Raw]:
+        """The items in a partition of an index, in its order, cut down to what it projects.
 
-    def positions(self, place: Key, prefix: str) -> list[_Position]:
-        """What lies in a partition of an index under sort keys that start with `prefix`, in order."""
+        From sort key `first` to those that start with `last`, both included.
+        """
+        found = self.positions((index, partition), first, last)
+        return _shown(index, (self.partitions[key[0]][key[1]] for _, key in found))
+
+    def positions(self, place: Key, first: str, last: str) -> list[_Position]:
         found = self._indexes.get(place, [])
-        return found[bisect_left(found, (prefix,)) : bisect_right(found, (f"{prefix}\U0010ffff",))]
+        return found[bisect_left(found, (first,)) : bisect_right(found, (f"{last}{_LAST}",))]
 
 
 class _Past:
@@ -220,11 +226,11 @@ class _Past:
     def get(self, key: Key) -> Raw | None:
         return self._before[key] if key in self._before else self._table.get(key)
 
-    def query_index(self, index: str, partition: str, prefix: str = "") -> list[Raw]:
+    def query_index(self, index: str, partition: str, first: str = "", last: str = "") -> list[Raw]:
         place = (index, partition)
-        rows = [each for each in self._table.positions(place, prefix) if each[1] not in self._before]
+        rows = [each for each in self._table.positions(place, first, last) if each[1] not in self._before]
         for key, old in self._before.items():
-            rows += [(at, key) for where, at in _places(old or {}) if where == place and at.startswith(prefix)]
+            rows += [(at, key) for where, at in _places(old or {}) if where == place and first <= at <= f"{last}{_LAST}"]
         return _shown(index, (raw for _, key in sorted(rows) if (raw := self.get(key)) is not None))
 
 
@@ -297,7 +303,8 @@ class FakeBooks:
         items: list[OpenItem] = []
         for each in currencies:
             partition = keys.open_partition(each, keys.shard(account_id))
-            mine = self._indexed.query_index(keys.OPEN_INDEX, partition, keys.open_of_account(account_id))
+            of_account = keys.open_of_account(account_id)
+            mine = self._indexed.query_index(keys.OPEN_INDEX, partition, of_account, of_account)
             items += [thing_of(raw) for raw in mine[:limit]]
         return sorted(items, key=lambda item: (item.next_due or item.issued_on, item.number))
 
@@ -340,10 +347,8 @@ class FakeBooks:
     def accounts_due(self, on_or_before: date, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
         due: list[str] = []
         for shard in range(int(cursor or 0), keys.SHARDS):
-            rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.dunning_agenda(shard))
-            due += dict.fromkeys(
-                keys.account_id_of(raw["PK"]["S"]) for raw in rows if raw["agenda_at"]["S"] <= on_or_before.isoformat()
-            )
+            rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.dunning_agenda(shard), last=on_or_before.isoformat())
+            due += dict.fromkeys(keys.account_id_of(raw["PK"]["S"]) for raw in rows)
             if len(due) >= limit and shard + 1 < keys.SHARDS:
                 return due, str(shard + 1)
         return due, None
