@@ -435,8 +435,8 @@ def _wire(raw: Raw) -> Raw:
 def no_waiting() -> Iterator[list[float]]:
     """Inside, the pauses between attempts are noted, in seconds, instead of waited for.
 
-    Every retry loop of the use cases pauses through `idempotency.pause`, whose `time.sleep` is the one place of real
-    time; this is the one place that takes it away.
+    Every retry loop of the use cases pauses through `idempotency.pause`, whose `time.sleep` is their one place of real
+    time. Whatever runs over these fakes takes it away here.
     """
     noted: list[float] = []
     with patch.object(idempotency, "time", SimpleNamespace(sleep=noted.append)):
