@@ -159,6 +159,12 @@ budgets: setup ## Print read and write units and calls of each operation; fails 
 bench: setup ## Measure latency and throughput on this machine
 	@PYTHONPATH=layers/shared $(BIN)/python -m benchmarks
 
+SEED ?= 1
+STEPS ?= 100000
+.PHONY: simulate
+simulate: $(DEV_STAMP) ## All of billing against an adversary, from one seed: SEED=1 STEPS=100000 (TRACE=1 prints every step)
+	@PYTHONPATH=layers/shared $(BIN)/python -m simulation --seed $(SEED) --steps $(STEPS) $(if $(TRACE),--trace)
+
 .PHONY: openapi
 openapi: $(DEV_STAMP) ## Write the API's OpenAPI description from the code
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi

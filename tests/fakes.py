@@ -10,12 +10,15 @@ All fakes of one scene share one, so that a test can let the n-th step fail, wha
 """
 
 import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import msgspec
 
@@ -31,6 +34,7 @@ from remit.domain.invoices import Invoice
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
+from remit.usecases import idempotency
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
 from remit.usecases.ports import AgendaKind, Changes, CheckoutPage, DueThing, Letter, Loaded, Ref
 
@@ -151,53 +155,99 @@ _INDEXES = {
 """Index → its key attributes and what it projects beside keys."""
 
 
+_LAST = "\U0010ffff"
+"""Sorts after every character of a key."""
+
+type _Position = tuple[str, Key]
+"""Where an index has an item: by the index's sort key, then by the item's own key."""
+
+
 class _Table:
-    """Items by key, and by partition of each index."""
+    """Items by key, and by partition of each index; all of them kept in order, so that a query costs what it returns."""
 
     def __init__(self) -> None:
         self.partitions: dict[str, dict[str, Raw]] = {}
-        self._indexes: dict[Key, dict[Key, str]] = {}
+        self._sorted: dict[str, list[str]] = {}
+        self._indexes: dict[Key, list[_Position]] = {}
+        self.before: dict[Key, Raw | None] | None = None
+        """While something looks at how the table was: what has been written since, as it was before."""
 
     def get(self, key: Key) -> Raw | None:
         return self.partitions.get(key[0], {}).get(key[1])
 
     def put(self, raw: Raw) -> None:
         key = (raw["PK"]["S"], raw["SK"]["S"])
-        self.delete(key)
-        self.partitions.setdefault(key[0], {})[key[1]] = raw
-        for place, position in self._places(raw):
-            self._indexes.setdefault(place, {})[key] = position
+        old = self._replaced(key)
+        partition = self.partitions.setdefault(key[0], {})
+        if old is None:
+            insort(self._sorted.setdefault(key[0], []), key[1])
+        partition[key[1]] = raw
+        for place, position in _places(raw):
+            insort(self._indexes.setdefault(place, []), (position, key))
 
     def delete(self, key: Key) -> None:
-        old = self.partitions.get(key[0], {}).pop(key[1], None)
-        for place, _ in self._places(old or {}):
-            del self._indexes[place][key]
+        if self._replaced(key) is not None:
+            del self.partitions[key[0]][key[1]]
+            self._sorted[key[0]].remove(key[1])
+
+    def _replaced(self, key: Key) -> Raw | None:
+        """Take the item that is about to go out of the indexes, and remember it."""
+        old = self.get(key)
+        if self.before is not None:
+            self.before.setdefault(key, old)
+        for place, position in _places(old or {}):
+            positions = self._indexes[place]
+            del positions[bisect_left(positions, (position, key))]
+        return old
 
     def query(self, partition: str, first: str, last: str) -> list[Raw]:
         """The items of a partition whose sort keys lie between the two, both included, in their order."""
-        found = self.partitions.get(partition, {})
-        return [found[sk] for sk in sorted(found) if first <= sk <= last]
+        found, order = self.partitions.get(partition, {}), self._sorted.get(partition, [])
+        return [found[sk] for sk in order[bisect_left(order, first) : bisect_right(order, last)]]
 
-    def query_index(self, index: str, partition: str) -> list[Raw]:
-        """The items in a partition of an index, in its order, cut down to what it projects."""
-        pk, sk, projected = _INDEXES[index]
-        names = {"PK", "SK", pk, sk, *projected}
-        found = self._indexes.get((index, partition), {})
-        rows = [self.partitions[key[0]][key[1]] for _, key in sorted((position, key) for key, position in found.items())]
-        shown = [{name: value for name, value in row.items() if name in names} for row in rows]
-        return [row for row in shown if "type" in row]  # PynamoDB asks for the type, which an index must therefore show
+    def query_index(self, index: str, partition: str, first: str = "", last: str = "") -> list[Raw]:
+        """The items in a partition of an index, in its order, cut down to what it projects.
 
-    def copy(self) -> "_Table":
-        twin = _Table()
-        twin.partitions = {pk: dict(items) for pk, items in self.partitions.items()}
-        twin._indexes = {place: dict(found) for place, found in self._indexes.items()}
-        return twin
+        From sort key `first` to those that start with `last`, both included.
+        """
+        found = self.positions((index, partition), first, last)
+        return _shown(index, (self.partitions[key[0]][key[1]] for _, key in found))
 
-    @staticmethod
-    def _places(raw: Raw) -> Iterator[tuple[Key, str]]:
-        for index, (pk, sk, _) in _INDEXES.items():
-            if pk in raw and sk in raw:
-                yield (index, raw[pk]["S"]), raw[sk]["S"]
+    def positions(self, place: Key, first: str, last: str) -> list[_Position]:
+        found = self._indexes.get(place, [])
+        return found[bisect_left(found, (first,)) : bisect_right(found, (f"{last}{_LAST}",))]
+
+
+class _Past:
+    """A table as it was when this began to look, whatever is written since: what a lagging index shows."""
+
+    def __init__(self, table: _Table) -> None:
+        self._table = table
+        self._before: dict[Key, Raw | None] = {}
+        table.before = self._before
+
+    def get(self, key: Key) -> Raw | None:
+        return self._before[key] if key in self._before else self._table.get(key)
+
+    def query_index(self, index: str, partition: str, first: str = "", last: str = "") -> list[Raw]:
+        place = (index, partition)
+        rows = [each for each in self._table.positions(place, first, last) if each[1] not in self._before]
+        for key, old in self._before.items():
+            rows += [(at, key) for where, at in _places(old or {}) if where == place and first <= at <= f"{last}{_LAST}"]
+        return _shown(index, (raw for _, key in sorted(rows) if (raw := self.get(key)) is not None))
+
+
+def _places(raw: Raw) -> Iterator[tuple[Key, str]]:
+    for index, (pk, sk, _) in _INDEXES.items():
+        if pk in raw and sk in raw:
+            yield (index, raw[pk]["S"]), raw[sk]["S"]
+
+
+def _shown(index: str, rows: Iterable[Raw]) -> list[Raw]:
+    """The rows cut down to what the index projects. PynamoDB asks for the type, which an index must therefore show."""
+    pk, sk, projected = _INDEXES[index]
+    names = ("PK", "SK", pk, sk, *projected)
+    return [{name: row[name] for name in names if name in row} for row in rows] if "type" in projected else []
 
 
 class FakeBooks:
@@ -206,7 +256,7 @@ class FakeBooks:
     def __init__(self, trouble: Trouble | None = None) -> None:
         self.trouble = trouble or Trouble()
         self._table = _Table()
-        self._behind: _Table | None = None
+        self._behind: _Past | None = None
         self._stream: list[tuple[str, Raw, Raw | None]] = []
 
     # Books
@@ -215,7 +265,7 @@ class FakeBooks:
         table = self._table if consistent else self._indexed
         with self.trouble.step("load"):
             found = {ref: raw for ref in refs if (raw := table.get(key_of(ref))) is not None}
-            return Loaded({ref: _thing(raw) for ref, raw in found.items()})
+            return Loaded({ref: thing_of(raw) for ref, raw in found.items()})
 
     def commit(self, changes: Changes) -> None:
         if len(changes) > MAX_CHANGES:
@@ -238,7 +288,7 @@ class FakeBooks:
             stored = self._table.get((record.pk, record.sk))
             if record.version in (None, 1):
                 if stored is not None and isinstance(record, GuardRecord):
-                    raise GuardTakenError(_thing(stored))
+                    raise GuardTakenError(thing_of(stored))
                 if stored is not None:
                     raise AlreadyExistsError(type(change).__name__, record.sk.partition("#")[2] or record.pk.partition("#")[2])
             elif stored is None or int(stored["version"]["N"]) != record.version - 1:
@@ -256,12 +306,9 @@ class FakeBooks:
         items: list[OpenItem] = []
         for each in currencies:
             partition = keys.open_partition(each, keys.shard(account_id))
-            mine = [
-                raw
-                for raw in self._indexed.query_index(keys.OPEN_INDEX, partition)
-                if raw["open_sk"]["S"].startswith(keys.open_of_account(account_id))
-            ]
-            items += [_thing(raw) for raw in mine[:limit]]
+            of_account = keys.open_of_account(account_id)
+            mine = self._indexed.query_index(keys.OPEN_INDEX, partition, of_account, of_account)
+            items += [thing_of(raw) for raw in mine[:limit]]
         return sorted(items, key=lambda item: (item.next_due or item.issued_on, item.number))
 
     def entries(
@@ -270,18 +317,18 @@ class FakeBooks:
         first, last = keys.entry(account_id, currency, after + 1)[1], keys.entry(account_id, currency, 10**10 - 1)[1]
         found = self._table.query(keys.account_partition(account_id), first, last)
         for raw in (found[::-1] if newest_first else found)[:limit]:
-            yield _thing(raw)
+            yield thing_of(raw)
 
     def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
         first, last = keys.account(account_id)[1], keys.balance(account_id, "~")[1]
-        things = [_thing(raw) for raw in self._table.query(keys.account_partition(account_id), first, last)]
+        things = [thing_of(raw) for raw in self._table.query(keys.account_partition(account_id), first, last)]
         account = next((thing for thing in things if isinstance(thing, Account)), None)
         return account, [thing for thing in things if isinstance(thing, Balance)]
 
     def accounts(self, cursor: str | None, limit: int) -> tuple[list[Account], str | None]:
         listed = self._indexed.query_index(keys.LISTING_INDEX, keys.account_listing("")[0])
         found = [raw for raw in listed if raw["list_sk"]["S"] > (cursor or "")][:limit]
-        return [_thing(raw) for raw in found], found[-1]["list_sk"]["S"] if len(found) == limit else None
+        return [thing_of(raw) for raw in found], found[-1]["list_sk"]["S"] if len(found) == limit else None
 
     def account_ids(self) -> Iterator[str]:
         return (raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.account_listing("")[0]))
@@ -304,7 +351,7 @@ class FakeBooks:
         found = self._table.query(keys.account_partition(account_id), prefix, below)[::-1]
         found = [raw for raw in found if raw["SK"]["S"] != below][:limit]
         more = found[-1]["SK"]["S"].removeprefix(prefix) if len(found) == limit else None
-        return [_thing(raw) for raw in found], more
+        return [thing_of(raw) for raw in found], more
 
     def series(self) -> Sequence[str]:
         return [raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.series_listing("")[0])]
@@ -322,12 +369,8 @@ class FakeBooks:
     def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
         due: list[DueThing] = []
         for shard in range(int(cursor or 0), keys.SHARDS):
-            rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(kind, shard))
-            due += [
-                DueThing(keys.account_id_of(raw["PK"]["S"]), keys.id_of(raw["SK"]["S"]))
-                for raw in rows
-                if raw["agenda_at"]["S"] <= until
-            ]
+            rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(kind, shard), last=until)
+            due += [DueThing(keys.account_id_of(raw["PK"]["S"]), keys.id_of(raw["SK"]["S"])) for raw in rows]
             if len(due) >= limit and shard + 1 < keys.SHARDS:
                 return due, str(shard + 1)
         return due, None
@@ -335,30 +378,34 @@ class FakeBooks:
     # For tests
 
     @property
-    def _indexed(self) -> _Table:
+    def _indexed(self) -> _Table | _Past:
         """What the indexes and reads without consistency see."""
         return self._behind or self._table
+
+    @property
+    def is_lagging(self) -> bool:
+        return self._behind is not None
 
     @contextmanager
     def lagging(self) -> Iterator[None]:
         """Inside, indexes and reads without consistency stay as they are now, whatever is written."""
-        self._behind = self._table.copy()
+        self._behind = _Past(self._table)
         try:
             yield
         finally:
-            self._behind = None
+            self._behind = self._table.before = None
 
     def read[T](self, ref: Ref[T]) -> T:
         """The thing as it is stored; it must be there. Takes no step, so no trouble strikes."""
         raw = self._table.get(key_of(ref))
         if raw is None:
             raise LookupError(f"{ref} is not stored")
-        return cast(T, _thing(raw))
+        return cast(T, thing_of(raw))
 
     def all[T](self, type: type[T]) -> list[T]:
         """Everything of one class, in the order of keys."""
         raws = (raw for pk in sorted(self._table.partitions) for _, raw in sorted(self._table.partitions[pk].items()))
-        return [thing for thing in map(_thing, raws) if isinstance(thing, type)]
+        return [thing for thing in map(thing_of, raws) if isinstance(thing, type)]
 
     def overwrite(self, thing: Any) -> None:
         """Put a thing in its place against all rules, as no code of ours would: the tamperer's hand."""
@@ -414,13 +461,26 @@ class FakeBooks:
         ]
 
 
-def _thing(raw: Raw) -> Any:
+def thing_of(raw: Raw) -> Any:
+    """The domain object in a stored item, made anew: nothing stored is shared with whoever reads it."""
     return from_record(Record.from_raw_data(raw))
 
 
 def _wire(raw: Raw) -> Raw:
     """Bytes are base64 in an event."""
     return {name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else dict(value) for name, value in raw.items()}
+
+
+@contextmanager
+def no_waiting() -> Iterator[list[float]]:
+    """Inside, the pauses between attempts are noted, in seconds, instead of waited for.
+
+    Every retry loop of the use cases pauses through `idempotency.pause`, whose `time.sleep` is their one place of real
+    time. Whatever runs over these fakes takes it away here.
+    """
+    noted: list[float] = []
+    with patch.object(idempotency, "time", SimpleNamespace(sleep=noted.append)):
+        yield noted
 
 
 def item_bytes(raw: Mapping[str, Any]) -> int:

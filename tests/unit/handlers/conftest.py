@@ -1,21 +1,22 @@
 """Handlers in this process, with the environment of a deployed function and no way to AWS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from remit.usecases import idempotency
+from tests.fakes import no_waiting
 from tests.support.builders import Office
 from tests.support.handlers import ENVIRONMENT, load
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(idempotency, "time", SimpleNamespace(sleep=lambda _seconds: None))
+    with no_waiting():
+        yield
 
 
 @pytest.fixture

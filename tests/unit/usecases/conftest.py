@@ -1,19 +1,18 @@
 """Fixtures of the use cases' tests."""
 
-from types import SimpleNamespace
+from collections.abc import Iterator
 
 import pytest
 
-from remit.usecases import idempotency
+from tests.fakes import no_waiting
 from tests.support.builders import Office
 
 
 @pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def pauses() -> Iterator[list[float]]:
     """The pauses between attempts, in seconds: noted instead of waited for."""
-    noted: list[float] = []
-    monkeypatch.setattr(idempotency, "time", SimpleNamespace(sleep=noted.append))
-    return noted
+    with no_waiting() as noted:
+        yield noted
 
 
 @pytest.fixture

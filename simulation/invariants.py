@@ -1,0 +1,300 @@
+"""What must always hold, one rule each, in three tables by when it is looked at.
+
+`TRANSACTION`: at every commit, before the model takes it in: the writes as they were stored, against the model before.
+`SUBLEDGER`: after it, for each account and currency that was written to.
+`STEP`: after every step, of the world around the books.
+`WHOLE`: at intervals and at the end, when every event of the gateway has arrived and no index lags.
+
+A rule is a generator of sentences, one for each thing that is wrong; none is how it should be. To add one, write it under
+its decorator. Rules trust nothing of the product but the stored forms' way back, `journal.entry_hash` and `effect`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from remit.domain.accounts import AccountChange
+from remit.domain.invoices import Invoice
+from remit.domain.journal import Balance, JournalEntry, Side, entry_hash
+from remit.domain.messages import Message, MessageStatus
+from remit.domain.orders import Order
+from remit.domain.payments import Payment, PaymentStatus
+from remit.usecases.guards import Guard
+from simulation.gateway import PageState
+from simulation.model import LOTS, Customer, Model, Subledger, Transaction, open_items, touched
+from simulation.world import InvariantError, World
+
+type TransactionRule = Callable[[Model, Transaction], Iterator[str]]
+type SubledgerRule = Callable[[Customer, Subledger], Iterator[str]]
+type WorldRule = Callable[[World], Iterator[str]]
+
+TRANSACTION: dict[str, TransactionRule] = {}
+SUBLEDGER: dict[str, SubledgerRule] = {}
+STEP: dict[str, WorldRule] = {}
+WHOLE: dict[str, WorldRule] = {}
+
+
+def rule[R](table: dict[str, R], name: str) -> Callable[[R], R]:
+    def register(check: R) -> R:
+        table[name] = check
+        return check
+
+    return register
+
+
+def check_transaction(model: Model, transaction: Transaction) -> None:
+    """Every rule about one commit; then the model takes it in, and every rule about what it touched."""
+    for name, check in TRANSACTION.items():
+        _demand(name, check(model, transaction))
+    model.apply(transaction)
+    for account_id, currency in touched(transaction):
+        check_subledger(model.customers[account_id], currency)
+
+
+def check_subledger(customer: Customer, currency: str) -> None:
+    if currency not in customer.subledgers:
+        return
+    for name, check in SUBLEDGER.items():
+        _demand(name, check(customer, customer.subledgers[currency]))
+
+
+def check_step(world: World) -> None:
+    for name, check in STEP.items():
+        _demand(name, check(world))
+
+
+def check_whole(world: World) -> None:
+    for name, check in WHOLE.items():
+        _demand(name, check(world))
+
+
+def _demand(name: str, faults: Iterator[str]) -> None:
+    fault = next(faults, None)
+    if fault is not None:
+        raise InvariantError(name, fault)
+
+
+# ---- Of one commit -----------------------------------------------------------------------------------------------------
+
+WRITTEN_ONCE = (JournalEntry, Invoice, Guard, AccountChange)
+
+
+@rule(TRANSACTION, "what is written once never changes")
+def written_once(_model: Model, transaction: Transaction) -> Iterator[str]:
+    for write in transaction.writes:
+        if isinstance(write.thing, WRITTEN_ONCE) and not write.created:
+            yield f"{type(write.thing).__name__} was overwritten by {write.thing}"
+
+
+@rule(TRANSACTION, "entries balance")
+def entries_balance(_model: Model, transaction: Transaction) -> Iterator[str]:
+    """Debits and credits of one entry are equal, in whole minor units above zero; one entry is in one currency (L1, L8)."""
+    for entry in transaction.all(JournalEntry):
+        sides = {Side.DEBIT: 0, Side.CREDIT: 0}
+        for posting in entry.draft.postings:
+            sides[posting.side] += posting.amount_minor
+            if type(posting.amount_minor) is not int or posting.amount_minor <= 0:
+                yield f"{entry.id} posts {posting.amount_minor} to {posting.account}"
+        if sides[Side.DEBIT] != sides[Side.CREDIT] or not entry.draft.postings:
+            yield f"{entry.id} debits {sides[Side.DEBIT]} and credits {sides[Side.CREDIT]}"
+
+
+@rule(TRANSACTION, "the chain of entries has no break")
+def chained(model: Model, transaction: Transaction) -> Iterator[str]:
+    for entry in transaction.all(JournalEntry):
+        before = model.customer(entry.draft.account_id).subledger(entry.draft.currency)
+        if entry.sequence != before.sequence + 1:
+            yield f"{entry.id} comes after number {before.sequence}"
+        if entry.previous_hash != before.last_hash:
+            yield f"{entry.id} does not name the entry before it"
+        if entry.hash != entry_hash(entry.draft, entry.sequence, entry.previous_hash):
+            yield f"{entry.id} has another hash than its facts"
+
+
+@rule(TRANSACTION, "all of an operation or nothing")
+def complete(_model: Model, transaction: Transaction) -> Iterator[str]:
+    """An entry comes with the balance after it and with what guards it from happening twice (L4)."""
+    balances = {(balance.account_id, balance.currency): balance for balance in transaction.all(Balance)}
+    for entry in transaction.all(JournalEntry):
+        balance = balances.get((entry.draft.account_id, entry.draft.currency))
+        if balance is None or balance.sequence < entry.sequence:
+            yield f"{entry.id} was written without its balance"
+        if len(transaction.all(Guard)) != 1:
+            yield f"{entry.id} was written with {len(transaction.all(Guard))} guards"
+
+
+@rule(TRANSACTION, "one effect per idempotency key")
+def once_per_key(model: Model, transaction: Transaction) -> Iterator[str]:
+    for guard in transaction.all(Guard):
+        if (guard.kind, guard.value) in model.guards:
+            yield f"{guard.kind} {guard.value} was carried out a second time"
+
+
+@rule(TRANSACTION, "numbers are gapless and chronological")
+def numbered(model: Model, transaction: Transaction) -> Iterator[str]:
+    for invoice in transaction.all(Invoice):
+        series = model.series.get(invoice.series)
+        last, last_on = (series.last, series.last_issued_on) if series else (0, invoice.issued_on)
+        if invoice.number != f"{invoice.series}-{last + 1:06d}":
+            yield f"{invoice.number} was issued after number {last}"
+        if invoice.issued_on < last_on:
+            yield f"{invoice.number} of {invoice.issued_on} follows one of {last_on}"
+
+
+@rule(TRANSACTION, "one invoice per order")
+def one_invoice_per_order(model: Model, transaction: Transaction) -> Iterator[str]:
+    for invoice in transaction.all(Invoice):
+        if invoice.order_id in model.invoiced_orders:
+            yield f"{invoice.order_id} has {model.invoiced_orders[invoice.order_id]} and now {invoice.id}"
+        order = model.customer(invoice.account_id).get(Order, invoice.order_id)
+        if order is None or order.priced != invoice.priced or order.term != invoice.term:
+            yield f"{invoice.number} is not what {invoice.order_id} asked for"
+
+
+@rule(TRANSACTION, "what was sent is not sent again")
+def sent_once(model: Model, transaction: Transaction) -> Iterator[str]:
+    for message in transaction.all(Message):
+        known = model.customer(message.account_id).get(Message, message.id)
+        if known is not None and known.status is not MessageStatus.SENDING:
+            yield f"{message.id} was {known.status} and is now {message.status}"
+
+
+@rule(TRANSACTION, "a payment that arrived stays")
+def arrived_stays(model: Model, transaction: Transaction) -> Iterator[str]:
+    for payment in transaction.all(Payment):
+        known = model.customer(payment.account_id).get(Payment, payment.id)
+        if known and known.status is PaymentStatus.SUCCEEDED and payment.status is not PaymentStatus.SUCCEEDED:
+            yield f"{payment.id} had succeeded and is now {payment.status}"
+
+
+# ---- Of an account in one currency -------------------------------------------------------------------------------------
+
+FIGURES = ("receivable", "credit", "wallet", "held")
+
+
+@rule(SUBLEDGER, "the balance is the sum of its entries")
+def balance_of_entries(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    balance = customer.balances[subledger.currency]
+    stored = {figure: getattr(balance, f"{figure}_minor") for figure in FIGURES}
+    summed = {figure: subledger.figure(figure) for figure in FIGURES}
+    if stored != summed:
+        yield f"{customer.id} in {subledger.currency} has {stored}, its entries say {summed}"
+    if (balance.sequence, balance.last_hash) != (subledger.sequence, subledger.last_hash):
+        yield f"{customer.id} in {subledger.currency} stands at {balance.sequence}, its entries at {subledger.sequence}"
+    if any(amount < 0 for amount in stored.values()):
+        yield f"{customer.id} in {subledger.currency} is below zero: {stored}"
+
+
+@rule(SUBLEDGER, "open items and lots add up to the balance")
+def lots_add_up(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    """Σ open = receivable, Σ unapplied and open credits = credit."""
+    sums: Counter[str] = Counter()
+    for account, _, amount in customer.lots(subledger.currency):
+        sums[account] += amount
+    for account in dict.fromkeys(account for account, _ in LOTS.values()):
+        figure = subledger.figure(account)
+        if sums[account] != figure:
+            yield f"{customer.id}: {account} is {figure} {subledger.currency}, its parts sum up to {sums[account]}"
+
+
+@rule(SUBLEDGER, "no document disagrees with its entries")
+def documents_agree(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    for account, document, amount in customer.lots(subledger.currency):
+        expected = subledger.amounts.get((account, document), 0)
+        if amount != expected:
+            yield f"{document} of {customer.id} holds {amount}, its entries say {expected}"
+        if amount < 0:
+            yield f"{document} of {customer.id} holds {amount}"
+
+
+@rule(SUBLEDGER, "an open item is the sum of its parts")
+def parts_add_up(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    for item in open_items(customer, subledger.currency):
+        if sum(part.open_minor for part in item.parts) != item.open_minor or item.open_minor > item.total_minor:
+            yield f"{item.number} of {item.total_minor} has {item.open_minor} open, its parts {item.parts}"
+        if any(not 0 <= part.open_minor <= part.amount_minor for part in item.parts):
+            yield f"{item.number} has parts {item.parts}"
+
+
+@rule(SUBLEDGER, "allocations are within the payment")
+def allocations_within(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    """What a payment was allocated and what is left of it are what came in; nothing was posted before it came in."""
+    for payment in customer.all(Payment):
+        if payment.currency != subledger.currency:
+            continue
+        allocated = sum(allocation.amount_minor for allocation in payment.allocations)
+        arrived = payment.amount_minor if payment.status is PaymentStatus.SUCCEEDED else 0
+        if allocated + payment.unapplied_minor != arrived:
+            yield f"{payment.id} of {arrived}: {allocated} allocated, {payment.unapplied_minor} left"
+
+
+@rule(SUBLEDGER, "documents name the entries that touched them")
+def documents_name_entries(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    for kind in LOTS:
+        for id, thing in customer.things.get(kind, {}).items():
+            if thing.currency == subledger.currency and list(thing.entries) != subledger.touched_by.get(id, []):
+                yield f"{id} names entries {thing.entries}, but {subledger.touched_by.get(id)} name it"
+
+
+# ---- Of a step ---------------------------------------------------------------------------------------------------------
+
+
+@rule(STEP, "nobody is charged twice")
+def charged_once(world: World) -> Iterator[str]:
+    """No two pages for the same debt, the second opened within the first one's lifetime, were both paid.
+
+    Once that time has passed, an attempt counts as abandoned by the clock even if the gateway's word has not come
+    (`Payment.is_under_way`); what this leads to is counted in the report as "charged again after an unknown outcome".
+    """
+    for first, second in world.gateway.charged_twice:
+        yield f"{first} and {second} both charged the same debt"
+
+
+# ---- Of everything -----------------------------------------------------------------------------------------------------
+
+
+@rule(WHOLE, "the gateway and the ledger agree")
+def gateway_agrees(world: World) -> Iterator[str]:
+    """Once all events have arrived: what the gateway has taken is what the books received through it, and nothing else."""
+    for id, page in world.gateway.opened.items():
+        payment = world.model.customers[page.payment.account_id].get(Payment, id)
+        paid = page.state is PageState.PAID
+        if payment is None or paid != (payment.status is PaymentStatus.SUCCEEDED):
+            yield f"{id} is {page.state} at the gateway, in the books {payment.status if payment else 'nothing'}"
+        elif paid and payment.amount_minor != page.payment.amount_minor:
+            yield f"{id} is {page.payment.amount_minor} at the gateway, in the books {payment.amount_minor}"
+    for customer in world.model.customers.values():
+        for payment in customer.all(Payment):
+            by_gateway = payment.cash_account == world.gateway.name and payment.status is PaymentStatus.SUCCEEDED
+            if by_gateway and payment.id not in world.gateway.opened:
+                yield f"{payment.id} arrived through the gateway, which does not know it"
+
+
+@rule(WHOLE, "numbers are gapless")
+def series_complete(world: World) -> Iterator[str]:
+    known = sorted(world.model.series)
+    if sorted(world.books.series()) != known:
+        yield f"the books list the series {world.books.series()}, invoices were issued in {known}"
+
+
+@rule(WHOLE, "what is stored is what was written")
+def stored_as_written(world: World) -> Iterator[str]:
+    """Nothing changed but by commits: the newest versions are the store's, and the index of open items has them all."""
+    for customer in world.model.customers.values():
+        if customer.id not in world.unproved:
+            continue
+        account, balances = world.books.account_with_balances(customer.id)
+        if account != customer.account or {each.currency: each for each in balances} != customer.balances:
+            yield f"{customer.id} is not stored as it was written"
+        listed = {item.invoice_id: item.open_minor for item in world.books.open_items(customer.id)}
+        ours = {item.invoice_id: item.open_minor for item in open_items(customer)}
+        if listed != ours:
+            yield f"the index lists {len(listed)} open items of {customer.id}, there are {len(ours)}"
+
+
+@rule(WHOLE, "nobody is sent more mail than was meant")
+def mail_claimed(world: World) -> Iterator[str]:
+    handed_over: Counter[Any] = Counter(mail.message_id for mail in world.mailer.sent)
+    for message_id, times in handed_over.items():
+        if times > world.claims[message_id]:
+            yield f"{message_id} was handed over {times} times, claimed {world.claims[message_id]} times"

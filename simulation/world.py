@@ -1,0 +1,161 @@
+"""The simulated world: the books, the clock, the gateway, the mail, and what an attempt at something is."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from random import Random
+from typing import Any
+
+from remit.domain.actor import Actor, Channel
+from remit.domain.errors import RuleError
+from remit.domain.firm import Firm
+from remit.domain.journal import canonical
+from remit.usecases.idempotency import Answer, Request
+from remit.usecases.ports import Changes
+from simulation.gateway import SimulatedGateway
+from simulation.model import Customer, Model, Transaction, Write
+from tests.fakes import FakeBooks, FakeClock, FakeIds, FakeLetters, FakeMailer, Trouble, thing_of
+from tests.support.builders import firm, plain
+
+BEGINNING = datetime(2027, 11, 1, 8, 0, tzinfo=UTC)
+"""Before a year end and a leap year, so that short runs meet both."""
+
+CLERK = Actor("clerk", Channel.API)
+CUSTOMER = Actor("customer", Channel.PAYMENT_PAGE)
+GATEWAY = Actor("stripe", Channel.GATEWAY)
+SCHEDULE = Actor("schedule", Channel.SCHEDULE)
+
+REFUSED = "nobody@customer.example"
+"""An address that the mail provider refuses for good."""
+
+ACTIVE_CUSTOMERS = 24
+"""So many customers do business at a time; who leaves stays in the books. It keeps histories as long as real ones."""
+
+
+class InvariantError(Exception):
+    """Something that must always hold does not: `invariant` is its name, `detail` what was found."""
+
+    def __init__(self, invariant: str, detail: str) -> None:
+        super().__init__(f"{invariant}: {detail}")
+        self.invariant = invariant
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Somebody wants something of Remit: what an operation of the table chooses.
+
+    `says`: the wish in business words. `call`: the use case, under the request that it is given. `body`: what is asked,
+    as the idempotency fingerprint sees it. `may_refuse`: the codes with which Remit may answer no; any other refusal is
+    a fault. `note`: looks at the answer, and raises `InvariantError` if it is not what was asked for.
+
+    `kind` and `key` name the guard: by default a new Idempotency-Key; `kind` None is for what needs no guard, because a
+    repeat is harmless.
+    """
+
+    says: str
+    call: Callable[[Request[Any]], Any]
+    body: Any = None
+    may_refuse: frozenset[str] = frozenset()
+    note: Callable[[Any], None] = lambda _answer: None
+    by: Actor = CLERK
+    kind: str | None = "idempotency"
+    key: str = ""
+    made_at: datetime = BEGINNING
+
+    def request(self, body: Any = None) -> Request[Any]:
+        """The request, or one with the same key and another body."""
+        asked = plain(self.body if body is None else body)
+        fingerprint = hashlib.sha256(canonical(asked).encode()).hexdigest()
+        lifetime = {} if self.kind == "idempotency" else {"lifetime": None}
+        return Request(self.by, self.kind or "", self.key, fingerprint, summary, **lifetime)
+
+
+_TOLD = (
+    "id", "account_id", "number", "status", "currency", "amount_minor", "unapplied_minor", "gross_minor", "open_minor", "version",
+)  # fmt: skip
+
+
+def summary(result: Any) -> Any:
+    """What a caller is told of any result, and what its guard stores: the figures of the thing, as JSON data."""
+    thing = getattr(result, "invoice", result)
+    told = {name: plain(getattr(thing, name)) for name in _TOLD if hasattr(thing, name)}
+    return told | ({"open_minor": result.open_item.open_minor} if hasattr(result, "open_item") else {})
+
+
+def answer_in(result: Any) -> Any:
+    """The `Answer` in what a use case returns, which may come with more; else the result itself."""
+    if isinstance(result, tuple):
+        return next((each for each in result if isinstance(each, Answer)), result)
+    return result
+
+
+class ObservedBooks(FakeBooks):
+    """Books that show every commit to an observer, as it was stored and as soon as it was, also when the reply is lost."""
+
+    def __init__(self, trouble: Trouble, observer: Callable[[Transaction], None]) -> None:
+        super().__init__(trouble)
+        self._observer = observer
+
+    def commit(self, changes: Changes) -> None:
+        try:
+            super().commit(changes)
+        finally:
+            if self._stream:
+                writes = tuple(Write(thing_of(new), old is None) for _, new, old in self._stream)
+                self._stream.clear()
+                self._observer(Transaction(writes))
+
+
+@dataclass
+class World:
+    """Everything that a run consists of. All chance comes from `random`, all time from `clock`."""
+
+    random: Random
+    observer: Callable[[Transaction], None]
+    clock: FakeClock = field(default_factory=lambda: FakeClock(BEGINNING))
+    ids: FakeIds = field(default_factory=FakeIds)
+    letters: FakeLetters = field(default_factory=FakeLetters)
+    trouble: Trouble = field(default_factory=Trouble)
+    model: Model = field(default_factory=Model)
+    firm: Firm = field(default_factory=firm)
+    active: list[str] = field(default_factory=list)
+    unproved: dict[str, None] = field(default_factory=dict)
+    """Customers with entries since everything was last proved."""
+    claims: Counter[str] = field(default_factory=Counter)
+    """How often each message was claimed for sending."""
+    chosen: str | None = None
+    """The customer whom the operation that was chosen last is about."""
+    focus: str | None = None
+    """The customer whom somebody else is busy with just now: who comes in between mostly wants the same one."""
+
+    def __post_init__(self) -> None:
+        self.books = ObservedBooks(self.trouble, self.observer)
+        self.mailer = FakeMailer(self.trouble, refused={REFUSED: RuleError("address_refused", "No mail goes there.")})
+        self.gateway = SimulatedGateway(self.clock, self.trouble, random=self.random)
+
+    @property
+    def today(self) -> date:
+        return self.firm.today(self.clock.now())
+
+    def customer(self, account_id: str | None = None) -> Customer | None:
+        """Somebody to do business with, or the one named; None while there is nobody yet."""
+        if account_id is None and self.focus and self.sometimes(0.8):
+            account_id = self.focus
+        self.chosen = account_id or (self.random.choice(self.active) if self.active else None)
+        return self.model.customers[self.chosen] if self.chosen else None
+
+    def pick[T](self, of: Sequence[T]) -> T | None:
+        """Any of these, the newest as often as all others together; None of nothing."""
+        if not of:
+            return None
+        return of[-1] if self.random.random() < 0.5 else self.random.choice(of)
+
+    def sometimes(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def amount(self, up_to: int) -> int:
+        """From 1 to `up_to` minor units: all of it, a part, or a single one."""
+        return self.random.choice((up_to, max(1, up_to // 2), self.random.randint(1, up_to), 1))

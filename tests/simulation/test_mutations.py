@@ -1,0 +1,412 @@
+"""The simulator can fail: each of these faults in the product or the store is found within a few thousand steps.
+
+A mutation is the smallest change that breaks one promise; the invariant named beside it is the one that must find it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from remit.domain import orders, posting_rules
+from remit.domain.accounts import Account
+from remit.domain.actor import Actor
+from remit.domain.errors import ConflictError, LedgerBrokenError, RuleError
+from remit.domain.invoices import NumberSeries
+from remit.domain.journal import Balance, EntryDraft, JournalEntry, Posting
+from remit.domain.messages import MessageStatus
+from remit.domain.open_items import OpenItem
+from remit.domain.orders import Order
+from remit.domain.payments import GatewayReport, Payment
+from remit.domain.posting_rules import Circumstances
+from remit.usecases import allocate_payment, explain_balance, issue_invoice, receive_payment, send_message, start_checkout
+from remit.usecases.guards import Guard
+from remit.usecases.idempotency import Answer, Request
+from remit.usecases.ports import Changes
+from simulation.gateway import Event, SimulatedGateway
+from simulation.invariants import STEP, SUBLEDGER, TRANSACTION, WHOLE
+from simulation.simulator import Simulation
+from simulation.world import InvariantError
+from tests.fakes import FakeBooks, FakeMailer
+from tests.support.builders import LONG_AGO
+
+STEPS_MAX = 4_000
+SEED = 11
+
+type Patch = pytest.MonkeyPatch
+
+commit = FakeBooks.commit
+check = FakeBooks._check
+
+
+def commits_without(kind: type) -> Callable[[Patch], None]:
+    """The store loses one kind of item of each transaction that posts."""
+
+    def mutate(patch: Patch) -> None:
+        def partly(self: FakeBooks, changes: Changes) -> None:
+            posts = any(isinstance(change, JournalEntry) for change in changes)
+            commit(self, [change for change in changes if not (posts and isinstance(change, kind))])
+
+        patch.setattr(FakeBooks, "commit", partly)
+
+    return mutate
+
+
+def first_half_only(patch: Patch) -> None:
+    """A machine that dies in the middle of a write, in a store without transactions."""
+
+    def half(self: FakeBooks, changes: Changes) -> None:
+        self.trouble.steps.append("half")
+        commit(self, changes[: max(1, len(changes) // 2)] if len(self.trouble.steps) % 7 == 0 else changes)
+
+    patch.setattr(FakeBooks, "commit", half)
+
+
+def lost_updates(patch: Patch) -> None:
+    """The store does not compare versions."""
+
+    def unchecked(self: FakeBooks, records: Any, changes: Any) -> None:
+        try:
+            check(self, records, changes)
+        except ConflictError:
+            for record in records:
+                stored = self._table.get((record.pk, record.sk))
+                record.version = int(stored["version"]["N"]) + 1 if stored and "version" in stored else record.version
+
+    patch.setattr(FakeBooks, "_check", unchecked)
+
+
+def guards_overwritten(patch: Patch) -> None:
+    """A guard that is there already does not stop the operation."""
+
+    def unguarded(self: FakeBooks, records: Any, changes: Any) -> None:
+        kept = [pair for pair in zip(records, changes, strict=True) if not isinstance(pair[1], Guard)]
+        check(self, [record for record, _ in kept], [change for _, change in kept])
+
+    patch.setattr(FakeBooks, "_check", unguarded)
+
+
+def body_not_compared(patch: Patch) -> None:
+    patch.setattr(Request, "answer_again", lambda _self, first: Answer(first.answer, replayed=True))
+
+
+def answer_made_anew(patch: Patch) -> None:
+    """A repeat is recognised, but answered with what is true now instead of what was answered first."""
+    patch.setattr(Request, "answer_again", lambda _self, first: Answer({**first.answer, "now": True}, replayed=True))
+
+
+def answers_without_writing(patch: Patch) -> None:
+    def forgetful(*_: Any, **__: Any) -> Answer:
+        return Answer({"id": "crd_1", "gross_minor": 10**9})
+
+    patch.setattr("simulation.operations.issue_credit", forgetful)
+
+
+def settles_without_asking(patch: Patch) -> None:
+    """An invoice takes any amount, and forgets what is too much."""
+    settle = OpenItem.settle
+    patch.setattr(OpenItem, "settle", lambda item, amount, entry: settle(item, min(amount, item.open_minor or amount), entry))
+
+
+def draws_without_asking(patch: Patch) -> None:
+    """A payment gives more than is left of it."""
+
+    def draw(payment: Payment, allocations: Any, entry: int) -> Payment:
+        total = sum(allocation.amount_minor for allocation in allocations)
+        allocated = (*payment.allocations, *allocations)
+        left = max(0, payment.unapplied_minor - total)
+        return replace(payment, unapplied_minor=left, allocations=allocated, entries=(*payment.entries, entry))
+
+    patch.setattr(Payment, "draw", draw)
+    patch.setattr(allocate_payment, "check_allocations", lambda *_: None)
+
+
+def parts_forgotten(patch: Patch) -> None:
+    patch.setattr("remit.domain.invoices._pay_parts", lambda parts, _amount: parts)
+
+
+def entry_not_noted(patch: Patch) -> None:
+    settle = OpenItem.settle
+    patch.setattr(OpenItem, "settle", lambda item, amount, entry: replace(settle(item, amount, entry), entries=item.entries))
+
+
+def tax_not_posted(patch: Patch) -> None:
+    """A posting is missing, and nothing asks whether debits equal credits."""
+    issued = posting_rules.invoice_issued
+
+    def untaxed(invoice: Any, why: Circumstances) -> EntryDraft:
+        draft = issued(invoice, why)
+        return replace(draft, postings=tuple(each for each in draft.postings if not each.account.startswith("tax:")))
+
+    patch.setattr(EntryDraft, "__post_init__", lambda _self: None)
+    patch.setattr(posting_rules, "invoice_issued", untaxed)
+
+
+def balance_set_by_hand(patch: Patch) -> None:
+    """The receivable is rounded after posting."""
+    post = Balance.post
+
+    def rounded(balance: Balance, draft: EntryDraft) -> tuple[JournalEntry, Balance]:
+        entry, after = post(balance, draft)
+        return entry, replace(after, receivable_minor=after.receivable_minor // 10 * 10)
+
+    patch.setattr(Balance, "post", rounded)
+
+
+def chain_forgotten(patch: Patch) -> None:
+    post = Balance.post
+    patch.setattr(Balance, "post", lambda balance, draft: post(replace(balance, last_hash="0" * 64), draft))
+
+
+def entry_changed_on_its_way(patch: Patch) -> None:
+    """What is stored is not what was hashed."""
+
+    def tampered(self: FakeBooks, changes: Changes) -> None:
+        nobody = Actor("nobody", changes[0].draft.actor.channel) if isinstance(changes[0], JournalEntry) else None
+        draft = replace(changes[0].draft, actor=nobody) if nobody else None
+        commit(self, [replace(changes[0], draft=draft), *changes[1:]] if draft else changes)
+
+    patch.setattr(FakeBooks, "commit", tampered)
+
+
+def dated_back(patch: Patch) -> None:
+    """An invoice takes the date of whichever machine issues it."""
+    following = NumberSeries.next
+
+    def next(series: NumberSeries, today: date) -> tuple[NumberSeries, str, date]:
+        advanced, number, _ = following(series, today)
+        day = today - timedelta(days=1) if advanced.last % 50 == 0 else today
+        return replace(advanced, last_issued_on=day), number, day
+
+    patch.setattr(NumberSeries, "next", next)
+
+
+def an_invoice_each_time(patch: Patch) -> None:
+    """The invoice's id does not derive from the order's."""
+    made = count(1)
+    patch.setattr(issue_invoice, "invoice_id_for", lambda _order: f"inv_{next(made):026d}")
+    patch.setattr("remit.domain.invoices.invoice_id_for", lambda _order: f"inv_{next(made):026d}")
+
+
+def prices_change_after_the_order(patch: Patch) -> None:
+    issue = issue_invoice.issue
+
+    def dearer(order: Order, *rest: Any) -> Any:
+        totals = replace(order.priced.totals, gross_minor=order.priced.totals.gross_minor + 1)
+        return issue(replace(order, priced=replace(order.priced, totals=totals)), *rest)
+
+    patch.setattr(issue_invoice, "issue", dearer)
+    patch.setattr(EntryDraft, "__post_init__", lambda _self: None)
+
+
+def late_failure_undoes_success(patch: Patch) -> None:
+    """Of two events the one that comes last speaks."""
+    merge = Payment.with_report
+
+    def last_word(payment: Payment, report: GatewayReport) -> Payment:
+        merged = merge(payment, report)
+        return replace(merged, status=report.status) if report.status else merged
+
+    patch.setattr(Payment, "with_report", last_word)
+
+
+def success_after_failure_ignored(patch: Patch) -> None:
+    merge = Payment.with_report
+    patch.setattr(
+        Payment, "with_report", lambda payment, report: payment if payment.failure and report.status else merge(payment, report)
+    )
+
+
+def nameless_reports_ignored(patch: Patch) -> None:
+    """A report that names no invoice has no say."""
+    merge = Payment.with_report
+    patch.setattr(
+        Payment,
+        "with_report",
+        lambda payment, report: merge(payment, report if report.invoice_ids else replace(report, status=None)),
+    )
+
+
+def lost_events_stay_lost(patch: Patch) -> None:
+    deliver_all = SimulatedGateway.deliver_all
+
+    def without_lost(gateway: SimulatedGateway) -> Iterator[Event]:
+        gateway.lost.clear()
+        return deliver_all(gateway)
+
+    patch.setattr(SimulatedGateway, "deliver_all", without_lost)
+
+
+def a_page_each_time(patch: Patch) -> None:
+    patch.setattr(start_checkout, "_attempt_under_way", lambda *_: None)
+
+
+def mailed_again(patch: Patch) -> None:
+    """A message that was sent is sent again whenever somebody asks."""
+    need = send_message.need
+    patch.setattr(
+        send_message,
+        "need",
+        lambda loaded, ref: replace(need(loaded, ref), status=MessageStatus.SENDING, claimed_at=LONG_AGO),
+    )
+
+
+def mailed_twice(patch: Patch) -> None:
+    """The mail goes out twice for one claim."""
+    send = FakeMailer.send
+
+    def twice(self: FakeMailer, *mail: str) -> str:
+        send(self, *mail)
+        return send(self, *mail)
+
+    patch.setattr(FakeMailer, "send", twice)
+
+
+def raises(error: Exception) -> Callable[[Patch], None]:
+    """Spreading a payment, oldest invoice first, fails so."""
+
+    def mutate(patch: Patch) -> None:
+        def fail(*_: Any) -> None:
+            raise error
+
+        patch.setattr(receive_payment, "oldest_first", fail)
+
+    return mutate
+
+
+def refused_answers_missed(patch: Patch) -> None:
+    """A refusal is believed without asking whether the request had been carried out before."""
+    load = FakeBooks.load
+
+    def without_guards(self: FakeBooks, *refs: Any, **options: Any) -> Any:
+        return load(self, *(ref for ref in refs if ref.type is not Guard), **options)
+
+    patch.setattr(FakeBooks, "load", without_guards)
+
+
+def done_and_refused(patch: Patch) -> None:
+    def refuses(*asked: Any) -> None:
+        allocate_payment.allocate_payment(*asked)
+        raise RuleError("allocation_exceeds_open", "Refused after it was done.")
+
+    patch.setattr("simulation.operations.allocate_payment", refuses)
+
+
+def guards_expire_at_once(patch: Patch) -> None:
+    expire = FakeBooks.expire_guards
+    patch.setattr(FakeBooks, "expire_guards", lambda books, now: expire(books, now + timedelta(days=30)))
+
+
+def edited_by_hand(kind: type, **changes: Any) -> Callable[[Patch], None]:
+    """Whenever expired guards go, somebody edits a thing of this class in the table."""
+
+    def mutate(patch: Patch) -> None:
+        expire = FakeBooks.expire_guards
+
+        def edit(books: FakeBooks, now: Any) -> None:
+            expire(books, now)
+            for thing in books.all(kind)[:1]:
+                draft = {"draft": replace(thing.draft, **changes)} if kind is JournalEntry else changes
+                books.overwrite(replace(thing, **draft))
+
+        patch.setattr(FakeBooks, "expire_guards", edit)
+
+    return mutate
+
+
+def another_invoice_posted(patch: Patch) -> None:
+    """Receivables are credited in the name of a document that does not exist."""
+    credit = posting_rules._credit
+
+    def misnamed(account: str, amount_minor: int, document_id: str) -> Posting:
+        return credit(account, amount_minor, f"{document_id}x" if account == "receivable" else document_id)
+
+    patch.setattr(posting_rules, "_credit", misnamed)
+
+
+def allocations_forgotten(patch: Patch) -> None:
+    draw = Payment.draw
+    patch.setattr(Payment, "draw", lambda payment, *rest: replace(draw(payment, *rest), allocations=payment.allocations))
+
+
+def series_not_listed(patch: Patch) -> None:
+    patch.setattr(FakeBooks, "series", lambda _books: [])
+
+
+def explained_without_dates(patch: Patch) -> None:
+    explain = explain_balance.explain_balance
+    patch.setattr("simulation.operations.explain_balance", lambda *asked, as_of=None: explain(*asked))
+
+
+def parts_rounded_down(patch: Patch) -> None:
+    schedule = orders.schedule
+    patch.setattr(orders, "schedule", lambda term, total, issued_on: schedule(term, total // 10 * 10, issued_on))
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    mutate: Callable[[Patch], None]
+    found_by: str
+
+
+MUTATIONS = {
+    "the balance is not written": Mutation(commits_without(Balance), "all of an operation or nothing"),
+    "the guard is not written": Mutation(commits_without(Guard), "all of an operation or nothing"),
+    "the open item is not written": Mutation(commits_without(OpenItem), "open items and lots add up to the balance"),
+    "the payment is not written": Mutation(commits_without(Payment), "open items and lots add up to the balance"),
+    "half of a transaction is written": Mutation(first_half_only, "all of an operation or nothing"),
+    "versions are not compared": Mutation(lost_updates, "what is written once never changes"),
+    "guards are overwritten": Mutation(guards_overwritten, "what is written once never changes"),
+    "another body is not noticed": Mutation(body_not_compared, "a key with another body is refused"),
+    "a repeat is answered differently": Mutation(answer_made_anew, "the same request gets the same answer"),
+    "an answer without a deed": Mutation(answers_without_writing, "what was answered was done"),
+    "what is open is not asked": Mutation(settles_without_asking, "open items and lots add up to the balance"),
+    "what is left is not asked": Mutation(draws_without_asking, "open items and lots add up to the balance"),
+    "parts are not paid": Mutation(parts_forgotten, "an open item is the sum of its parts"),
+    "an item forgets its entry": Mutation(entry_not_noted, "documents name the entries that touched them"),
+    "an entry does not balance": Mutation(tax_not_posted, "entries balance"),
+    "a balance is rounded": Mutation(balance_set_by_hand, "the balance is the sum of its entries"),
+    "an entry is not chained": Mutation(chain_forgotten, "the chain of entries has no break"),
+    "an entry is changed on its way": Mutation(entry_changed_on_its_way, "the chain of entries has no break"),
+    "an invoice is dated back": Mutation(dated_back, "numbers are gapless and chronological"),
+    "an order is invoiced twice": Mutation(an_invoice_each_time, "one invoice per order"),
+    "an invoice is not what was ordered": Mutation(prices_change_after_the_order, "entries balance"),
+    "a late failure undoes success": Mutation(late_failure_undoes_success, "a payment that arrived stays"),
+    "success after failure is ignored": Mutation(success_after_failure_ignored, "money that arrived is in the books"),
+    "some reports are not believed": Mutation(nameless_reports_ignored, "money that arrived is in the books"),
+    "every tab has its own attempt": Mutation(a_page_each_time, "nobody is charged twice"),
+    "a message goes out again": Mutation(mailed_again, "what was sent is not sent again"),
+    "a mail goes out twice": Mutation(mailed_twice, "nobody is sent more mail than was meant"),
+    "a bug": Mutation(raises(KeyError("payment")), "only errors on purpose"),
+    "a broken ledger": Mutation(raises(LedgerBrokenError("negative_balance", "broken")), "the ledger is never broken"),
+    "a refusal of what is allowed": Mutation(
+        raises(RuleError("not_today", "No.")), "a refusal is one that the operation may give"
+    ),
+    "a conflict with nobody": Mutation(raises(ConflictError("changed_meanwhile", "No.")), "no failure without a cause"),
+    "a refusal of what was done before": Mutation(refused_answers_missed, "the same request gets the same answer"),
+    "a refusal after the deed": Mutation(done_and_refused, "what was refused was not done"),
+    "guards expire too soon": Mutation(guards_expire_at_once, "one effect per idempotency key"),
+    "an account is edited by hand": Mutation(edited_by_hand(Account, name="Mallory"), "what is stored is what was written"),
+    "an entry is edited by hand": Mutation(edited_by_hand(JournalEntry, reason="none"), "replay is identical"),
+    "another invoice is posted": Mutation(another_invoice_posted, "no document disagrees with its entries"),
+    "a payment forgets its allocations": Mutation(allocations_forgotten, "allocations are within the payment"),
+    "an event is lost for good": Mutation(lost_events_stay_lost, "the gateway and the ledger agree"),
+    "a series is not listed": Mutation(series_not_listed, "numbers are gapless"),
+    "a figure is explained as of now": Mutation(explained_without_dates, "a figure is the sum of its entries"),
+    "parts are rounded": Mutation(parts_rounded_down, "parts sum exactly to the total"),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS.keys())
+def test_the_simulator_finds(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutation.mutate(monkeypatch)
+    with pytest.raises(InvariantError) as caught:
+        Simulation(SEED).run(STEPS_MAX)
+    assert caught.value.invariant == mutation.found_by
+
+
+def test_every_invariant_has_a_fault_that_it_finds() -> None:
+    assert {*TRANSACTION, *SUBLEDGER, *STEP, *WHOLE} <= {mutation.found_by for mutation in MUTATIONS.values()}
