@@ -355,7 +355,7 @@ def open_items(draw: st.DrawFn) -> OpenItem:
         discount=draw(st.none() | st.builds(DiscountOffer, dates, discounts)),
         entries=draw(sequences),
         payment_attempt=draw(st.none() | ids("pay")),
-        settlements=draw(tuples_of(settlements)),
+        settlements=draw(st.lists(settlements, max_size=3, unique_by=lambda each: each.source_id).map(tuple)),
         credited=(CreditedLine(1, gross - tax, tax),) if gross else (),
         credit_notes=draw(tuples_of(ids("cn"))),
         written_off_minor=draw(st.integers(0, 10**12)),
