@@ -1,5 +1,6 @@
 """Everything that is stored comes back as it was, and fits where the budgets want it (L4, I5)."""
 
+import zlib
 from dataclasses import fields, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.adapters.dynamodb import deflate as packing
 from remit.adapters.dynamodb import keys, mapping
 from remit.adapters.dynamodb.mapping import from_record, key_of, to_record
 from remit.adapters.dynamodb.records import ListingIndex, OpenIndex, Record
@@ -222,6 +224,12 @@ def test_an_amount_that_is_no_whole_number_is_never_written(amount: Any) -> None
 def test_what_is_no_part_of_the_ledger_is_not_stored() -> None:
     with pytest.raises(KeyError):
         to_record(object())
+
+
+@pytest.mark.parametrize("dictionary", packing._DICTIONARIES.values())
+def test_what_was_written_with_an_older_dictionary_is_still_read(dictionary: bytes) -> None:
+    compressor = zlib.compressobj(9, zdict=dictionary)
+    assert packing.inflate(compressor.compress(b'{"id":"inv_1"}') + compressor.flush()) == b'{"id":"inv_1"}'
 
 
 # Sizes: a write unit is a kilobyte
