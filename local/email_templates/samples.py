@@ -75,7 +75,7 @@ def invoice(
     """An invoice issued on 31 January 2026, with its open item."""
     seller, buyer = seller or firm(), buyer or account()
     priced = price(lines, currency, seller, prices_include_tax=prices_include_tax)
-    order = Order("ord_01jdxsample", buyer.id, priced, term, NOW, reference)
+    order = Order("ord_01jdxsample", buyer.id, priced, term, NOW, reference, methods=term.methods)
     issued, item, _ = issue(order, buyer, seller, NumberSeries("INV-2026", last_number), NOW)
     return issued, item
 

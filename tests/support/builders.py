@@ -108,7 +108,7 @@ def order(
     *lines: LineRequest, id: str = "ord_1", account_id: str = "acc_1", currency: str = "EUR", term: PaymentTerm = NET30
 ) -> Order:
     priced = price(lines or (line(),), currency, firm(), prices_include_tax=False)
-    return Order(id, account_id, priced, term, NOW)
+    return Order(id, account_id, priced, term, NOW, methods=term.methods)
 
 
 def issued(of: Order | None = None, now: datetime = NOW, last: int = 0) -> tuple[Invoice, OpenItem, NumberSeries]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.domain.errors import InvalidError
 from remit.domain.invoices import NumberSeries, invoice_id_for, issue, series_name
 from tests.support.builders import NET30, NOW, ON_RECEIPT, account, firm, issued, line, order
 from tests.support.strategies import dates
@@ -31,8 +32,8 @@ def test_I3_a_counter_is_its_own_version() -> None:
 
 
 def test_I3_each_year_has_its_own_series() -> None:
-    assert series_name(firm(), date(2026, 12, 31)) == "INV-2026"
-    assert series_name(firm(), date(2027, 1, 1)) == "INV-2027"
+    assert series_name("INV", date(2026, 12, 31)) == "INV-2026"
+    assert series_name("INV", date(2027, 1, 1)) == "INV-2027"
 
 
 def test_I3_numbers_above_a_million_still_count_up() -> None:
@@ -64,3 +65,9 @@ def test_the_open_item_starts_with_all_that_the_invoice_asks_for() -> None:
     assert item.open_minor == item.total_minor == invoice.total_minor == sum(part.open_minor for part in item.parts)
     assert item.methods == invoice.term.methods
     assert item.entries == ()
+
+
+def test_I3_credit_notes_have_a_series_of_their_own() -> None:
+    assert series_name(firm().credit_note_prefix, date(2026, 12, 31)) == "CN-2026"
+    with pytest.raises(InvalidError, match="same_number_series"):
+        firm(invoice_prefix="X", credit_note_prefix="X")

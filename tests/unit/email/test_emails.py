@@ -186,7 +186,7 @@ def test_a_receipt_says_what_arrived_where_it_went_and_what_is_left() -> None:
     _, item = samples.invoice()
     payment = samples.payment(item, 50_000, 65_000, method=Method.BANK_TRANSFER, reference="BH/4711")
     model = models.payment_received(
-        samples.firm(), samples.account(), payment, [item.settle(50_000, 2)], {item.invoice_id: samples.PAY_LINK}
+        samples.firm(), samples.account(), payment, [item.settle(50_000, payment.id)], {item.invoice_id: samples.PAY_LINK}
     )
     rendered = render("payment_received", model)
     assert rendered.subject == "Receipt: EUR 650.00 received, thank you (Northwind Cloud B.V.)"

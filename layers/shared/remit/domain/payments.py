@@ -107,10 +107,11 @@ class Dispute:
     held_minor: int = 0
 
     def merged(self, other: "Dispute") -> "Dispute":
-        """The later word about the same dispute: a decision outranks what led to it, whatever came first (G3)."""
+        """The later word about the same dispute: a decision outranks what led to it, whatever came first (G3). Of two words
+        of one moment the same one counts in every order."""
 
-        def rank(dispute: Dispute) -> tuple[int, datetime]:
-            return _DISPUTE_STEP[dispute.status], dispute.reported_at
+        def rank(dispute: Dispute) -> tuple[int, datetime, int, str]:
+            return _DISPUTE_STEP[dispute.status], dispute.reported_at, dispute.amount_minor, dispute.reason or ""
 
         latest = max(self, other, key=rank)
         return replace(latest, fee_minor=max(self.fee_minor, other.fee_minor), posted=self.posted, held_minor=self.held_minor)
