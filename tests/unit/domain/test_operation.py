@@ -172,6 +172,22 @@ def test_T5_EUR_100_at_21_percent_with_2_percent_for_early_payment(mode: Discoun
     assert (posted(entry, "discounts", Side.DEBIT), item.status) == (0, InvoiceStatus.PAID)
 
 
+@pytest.mark.parametrize("keeps_discount", [False, True])
+@pytest.mark.parametrize("mode", DiscountTax)
+def test_T5_a_payment_that_is_returned_takes_its_discount_with_it(mode: DiscountTax, keeps_discount: bool) -> None:
+    """P8: a returned debit asks for the full price again; a refund of the firm's own will does not."""
+    _, paid = paid_on(mode, TODAY)
+    amount = paid.settled_by("pay_1")
+    done = operation(receivable=0)
+    payment = replace(received(amount), unapplied_minor=0, allocations=(Allocation(paid.invoice_id, amount),))
+    done.hold(paid, payment)
+    done.reopen(payment.id, payment.allocations, keeps_discount=keeps_discount)
+    entry = done.post(posting_rules.payment_reverted, payment, 0)
+    assert done.item(paid.invoice_id).open_minor == (amount if keeps_discount else paid.total_minor)
+    assert posted(entry, "discounts", Side.CREDIT) == (0 if keeps_discount else 200)
+    assert done.item(paid.invoice_id).payable_on(TODAY) == amount
+
+
 @pytest.mark.parametrize("short_by", [1, 100])
 def test_T5_an_early_payment_that_does_not_cover_the_rest_takes_no_discount(short_by: int) -> None:
     entry, item = paid_on(DiscountTax.ON_EARLY_PAYMENT, TODAY, 11_858 - short_by)

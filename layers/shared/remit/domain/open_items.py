@@ -70,6 +70,14 @@ class DiscountOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenDiscount:
+    """The discount that a payment (`source_id`) earned by settling the rest in time; gone when that payment is taken back."""
+
+    source_id: str
+    discount: Discount
+
+
+@dataclass(frozen=True, slots=True)
 class Movement:
     """A change of what is open in one part: above zero it rises. The entry's postings on `receivable` are made of these."""
 
@@ -106,6 +114,7 @@ class OpenItem:
     ordered_at: datetime | None = None
     subscription: SubscriptionPeriod | None = None
     discount: DiscountOffer | None = None
+    taken_discount: TakenDiscount | None = None
     entries: tuple[int, ...] = ()
     payment_attempt: str | None = None
     settlements: tuple[Settlement, ...] = ()
@@ -169,7 +178,7 @@ class OpenItem:
     def discount_on(self, value_date: date) -> Discount | None:
         """What a payment with that value date saves if it settles the rest; None when nothing. The discount on what was
         credited meanwhile is gone with it."""
-        if self.discount is None or value_date > self.discount.until or not self.open_minor:
+        if self.discount is None or self.taken_discount or value_date > self.discount.until or not self.open_minor:
             return None
         found = self.discount.discount.scaled(self.total_minor - self.credited_minor, self.total_minor)
         return found if 0 < found.gross_minor < self.open_minor else None
@@ -208,6 +217,16 @@ class OpenItem:
             parts=_raised(self.parts, amount_minor),
             settlements=settlements,
         )
+
+    def take_discount(self, discount: Discount, source_id: str) -> "OpenItem":
+        """Let the rest go: the payment came in time and covers what is left without it (T5)."""
+        return replace(self.settle(discount.gross_minor, None), taken_discount=TakenDiscount(source_id, discount))
+
+    def lose_discount(self, source_id: str) -> "OpenItem":
+        """The payment that had earned the discount came to nothing, so its invoice asks for the full price again."""
+        if self.taken_discount is None or self.taken_discount.source_id != source_id:
+            return self
+        return replace(self.reopen(self.taken_discount.discount.gross_minor, None), taken_discount=None)
 
     def write_off(self) -> "OpenItem":
         """Give up what is open (I9)."""

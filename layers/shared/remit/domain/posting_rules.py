@@ -77,7 +77,8 @@ class TopUpRelease:
 class Effects:
     """What an operation did to invoices, as their open items moved (`Operation` gathers it; nobody else makes one up).
 
-    `recovered` and the rest name invoice ids with amounts in minor units; a negative recovery was returned.
+    `recovered` and the rest name invoice ids with amounts in minor units; below zero, a recovery was returned or a discount
+    lost.
     """
 
     movements: tuple[Movement, ...] = ()
@@ -94,9 +95,9 @@ class Effects:
         """The sides of invoices: receivable by part, and what goes with it."""
         return [
             *(_signed("receivable", -m.amount_minor, m.invoice_id, m.due_date) for m in self.movements),
-            *(_debit("discounts", discount.net_minor, invoice_id) for invoice_id, discount in self.discounts),
+            *(_signed("discounts", -discount.net_minor, invoice_id) for invoice_id, discount in self.discounts),
             *(
-                _debit(f"tax:{code}", tax_minor, invoice_id)
+                _signed(f"tax:{code}", -tax_minor, invoice_id)
                 for invoice_id, discount in self.discounts
                 for code, tax_minor in discount.taxes
             ),
@@ -241,8 +242,11 @@ def allocation_reversed(payment: Payment, number: int | None, effects: Effects, 
 
 
 def payment_reverted(payment: Payment, unapplied_minor: int, effects: Effects, why: Circumstances) -> EntryDraft:
-    """The money went back: a returned debit, a bounced check (P8). Invoices are open again: receivable Dr, credit Dr (what
-    was unapplied); cash Cr. What is nowhere left of it (it was refunded) is a loss: bad_debt Dr."""
+    """The money went back: a returned debit, a bounced check (P8).
+
+    Invoices are open again, at their full price where the payment had earned a discount: receivable Dr, credit Dr (what
+    was unapplied); cash Cr, discounts Cr, tax Cr. What is nowhere left of it (it was refunded) is a loss: bad_debt Dr.
+    """
     return _money_back(EntryKind.PAYMENT_REVERTED, payment, f"cash:{payment.cash_account}", payment.amount_minor,
                        _debit("credit", unapplied_minor, payment.id), effects, why)  # fmt: skip
 
