@@ -40,7 +40,7 @@ from remit.domain.journal import (
 )
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.money import EXPONENTS, split
-from remit.domain.open_items import CreditedLine, DiscountOffer, OpenItem, Postponement, Settlement
+from remit.domain.open_items import CreditedLine, DiscountOffer, OpenItem, Postponement, Settlement, TakenDiscount
 from remit.domain.orders import (
     Deduction,
     Discount,
@@ -353,6 +353,7 @@ def open_items(draw: st.DrawFn) -> OpenItem:
         ordered_at=draw(st.none() | instants),
         subscription=draw(st.none() | subscriptions),
         discount=draw(st.none() | st.builds(DiscountOffer, dates, discounts)),
+        taken_discount=draw(st.none() | st.builds(TakenDiscount, ids("pay"), discounts)),
         entries=draw(sequences),
         payment_attempt=draw(st.none() | ids("pay")),
         settlements=draw(st.lists(settlements, max_size=3, unique_by=lambda each: each.source_id).map(tuple)),
