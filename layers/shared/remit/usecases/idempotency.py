@@ -64,6 +64,28 @@ def pause(attempt: int) -> None:
     time.sleep(random.uniform(0, min(4.0, 0.05 * 2**attempt)))
 
 
+def write_optimistically[T](books: Books, decide: Callable[[bool], tuple[Changes, T]]) -> T:
+    """Load, decide, commit: what is safe to decide anew after a lost race, and needs no guard to be done once.
+
+    `decide(again)` reads and returns the changes with the result; no changes means that nothing is to be done.
+    `ConflictError` when the last of `ATTEMPTS` was lost too. Other errors are the caller's: after a lost reply
+    the changes may have been written.
+    """
+    for attempt in range(ATTEMPTS):
+        changes, result = decide(attempt > 0)
+        if not changes:
+            return result
+        try:
+            books.commit(changes)
+        except ConflictError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            pause(attempt)
+        else:
+            return result
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
 def once[T](
     books: Books,
     request: Request[T],
