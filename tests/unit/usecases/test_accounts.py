@@ -134,4 +134,4 @@ def test_two_who_set_the_profile_at_once_do_not_lose_a_switchs_time(office: Offi
 
 def test_I3_a_new_prefix_starts_a_new_series(office: Office) -> None:
     set_firm(firm(invoice_prefix="F"), office.books, office.clock)
-    assert series_name(office.books.read(firm_ref()), NOW.date()) == "F-2026"
+    assert series_name(office.books.read(firm_ref()).invoice_prefix, NOW.date()) == "F-2026"
