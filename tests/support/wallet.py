@@ -24,7 +24,7 @@ from remit.usecases.receive_payment import ReceivedPayment, receive_payment
 from remit.usecases.top_up_automatically import TopUpOutcome, WalletEvent, restart_top_up, top_up_automatically
 from remit.usecases.top_up_wallet import top_up_wallet
 from remit.usecases.withdraw_from_wallet import WithdrawalWish, withdraw_from_wallet
-from tests.support.builders import CLERK, NOW, Office, line, plain
+from tests.support.builders import CLERK, NOW, Office, attempt, line, plain
 
 CARD = SavedMethod("pm_1", "stripe", Method.CARD, "visa 4242", NOW)
 TWENTIES = AutoTopUp("EUR", amount_minor=2000, threshold_minor=1000, daily_cap_minor=6000)
@@ -145,3 +145,17 @@ def bounces(office: Office, account_id: str, payment_id: str) -> None:
 def nothing(account_id: str) -> TopUpOutcome:
     """Nothing came of looking at the wallet."""
     return TopUpOutcome(account_id, "EUR")
+
+
+def fails(office: Office, account_id: str, invoice_id: str, saved_method: str | None = CARD.id) -> str:
+    """A payment of the invoice that the gateway refused, by the saved method or by the customer's own hand."""
+    minor = office.item(account_id, invoice_id).open_minor
+    failed = attempt(
+        minor,
+        account_id=account_id,
+        status=PaymentStatus.FAILED,
+        intended=(Allocation(invoice_id, minor),),
+        saved_method=saved_method,
+    )
+    office.books.commit([failed])
+    return failed.id

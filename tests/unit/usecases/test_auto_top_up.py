@@ -10,11 +10,11 @@ from remit.domain.errors import TransientError
 from remit.domain.journal import Balance
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import OrderKind
-from remit.domain.payments import Allocation, Payment, PaymentStatus
+from remit.domain.payments import Allocation
 from remit.usecases.ports import AgendaKind
 from tests.fakes import Fault, MachineDiedError
 from tests.support import wallet
-from tests.support.builders import TODAY, Office, attempt
+from tests.support.builders import TODAY, Office
 
 
 @pytest.fixture
@@ -149,24 +149,12 @@ def test_W2_without_a_saved_method_the_customer_is_asked_and_it_stops(office: Of
     assert office.item(customer, outcome.invoice_id).collect_on is None
 
 
-def failed_payment(office: Office, account_id: str, invoice_id: str, saved_method: str | None) -> Payment:
-    payment = attempt(
-        2000,
-        account_id=account_id,
-        status=PaymentStatus.FAILED,
-        intended=(Allocation(invoice_id, 2000),),
-        saved_method=saved_method,
-    )
-    office.books.commit([payment])
-    return payment
-
-
 def test_W2_a_charge_of_the_saved_method_that_failed_stops_it(office: Office, account_id: str) -> None:
     wallet.charge(office, account_id, 2000)
     pending = wallet.look(office, account_id).invoice_id
     assert pending is not None
-    payment = failed_payment(office, account_id, pending, "pm_1")
-    assert wallet.look(office, account_id, payment.id).stopped == "top_up_failed"
+    payment_id = wallet.fails(office, account_id, pending)
+    assert wallet.look(office, account_id, payment_id).stopped == "top_up_failed"
     assert stopped(office, account_id) == "top_up_failed"
 
 
@@ -174,8 +162,8 @@ def test_W2_a_customers_own_try_that_failed_does_not_stop_it(office: Office, acc
     wallet.charge(office, account_id, 2000)
     pending = wallet.look(office, account_id).invoice_id
     assert pending is not None
-    payment = failed_payment(office, account_id, pending, None)
-    assert wallet.look(office, account_id, payment.id).stopped is None
+    payment_id = wallet.fails(office, account_id, pending, saved_method=None)
+    assert wallet.look(office, account_id, payment_id).stopped is None
 
 
 @pytest.mark.parametrize(
