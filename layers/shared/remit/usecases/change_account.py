@@ -7,7 +7,7 @@ from remit.domain.accounts import Account, AccountChange, change, setting
 from remit.domain.actor import Actor
 from remit.domain.firm import Firm
 from remit.domain.money import exponent
-from remit.usecases.idempotency import write_optimistically
+from remit.usecases.idempotency import persist
 from remit.usecases.loading import need_account
 from remit.usecases.ports import Books, Changes, Clock, account_ref
 
@@ -19,7 +19,7 @@ def change_account(account_id: str, changes: dict[str, Any], actor: Actor, firm:
     """
     require_known(changes, firm)
 
-    def decide(again: bool) -> tuple[Changes, Account]:
+    def decide() -> tuple[Changes, Account]:
         account = need_account(books.load(account_ref(account_id)), account_id)
         now = clock.now()
         changed, before = change(account, changes, now)
@@ -28,7 +28,7 @@ def change_account(account_id: str, changes: dict[str, Any], actor: Actor, firm:
         after = {name: setting(changed, name) for name in before}
         return [changed, AccountChange(account_id, changed.version + 1, now, actor, before, after)], changed
 
-    return write_optimistically(books, decide)
+    return persist(books, decide)
 
 
 def require_known(settings: Mapping[str, Any], firm: Firm) -> None:

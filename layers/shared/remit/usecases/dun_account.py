@@ -11,7 +11,7 @@ from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
-from remit.usecases.idempotency import write_optimistically
+from remit.usecases.idempotency import persist
 from remit.usecases.ports import Books, Changes, Clock, Journal, Letters, Mailer, balance_ref
 from remit.usecases.send_message import send_once
 
@@ -108,11 +108,15 @@ def _move_on(balance: Balance, decision: Decision, said: DunningState, today: da
     decided_at = balance.sequence
     ref = balance_ref(balance.account_id, balance.currency)
 
-    def decide_again(again: bool) -> tuple[Changes, None]:
-        known = (books.load(ref).get(ref) if again else None) or balance
-        state = _last_said([said, known.dunning])
-        next_look = decision.look_again_on if known.sequence == decided_at else today + timedelta(days=1)
-        moved = replace(known, dunning=state, look_again_on=next_look if known.receivable_minor else None)
-        return ([] if moved == known else [moved]), None
+    known: Balance | None = balance  # as it was read when it was decided; after a lost race as it is
 
-    write_optimistically(books, decide_again)
+    def move() -> tuple[Changes, None]:
+        nonlocal known
+        current = known or books.load(ref).get(ref) or balance
+        known = None
+        state = _last_said([said, current.dunning])
+        next_look = decision.look_again_on if current.sequence == decided_at else today + timedelta(days=1)
+        moved = replace(current, dunning=state, look_again_on=next_look if current.receivable_minor else None)
+        return ([] if moved == current else [moved]), None
+
+    persist(books, move)

@@ -64,23 +64,21 @@ def pause(attempt: int) -> None:
     time.sleep(random.uniform(0, min(4.0, 0.05 * 2**attempt)))
 
 
-def write_optimistically[T](books: Books, decide: Callable[[bool], tuple[Changes, T]]) -> T:
-    """Load, decide, commit: what is safe to decide anew after a lost race, and needs no guard to be done once.
+def persist[T](books: Books, decide: Callable[[], tuple[Changes, T]], *, wait: Callable[[int], None] = pause) -> T:
+    """Write what `decide` wants, which reads and decides anew after each lost race; nothing to write is no failure.
 
-    `decide(again)` reads and returns the changes with the result; no changes means that nothing is to be done.
-    `ConflictError` when the last of `ATTEMPTS` was lost too. Other errors are the caller's: after a lost reply
-    the changes may have been written.
+    For what is harmless when repeated, because deciding again finds it done; what is not needs `once`.
     """
     for attempt in range(ATTEMPTS):
-        changes, result = decide(attempt > 0)
+        changes, result = decide()
         if not changes:
             return result
         try:
             books.commit(changes)
-        except ConflictError:
+        except (ConflictError, TransientError):
             if attempt == ATTEMPTS - 1:
                 raise
-            pause(attempt)
+            wait(attempt)
         else:
             return result
     raise AssertionError("unreachable: the last attempt returns or raises")

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from remit.domain.firm import Firm, Switches
-from remit.usecases.idempotency import write_optimistically
+from remit.usecases.idempotency import persist
 from remit.usecases.ports import Books, Changes, Clock, firm_ref
 
 
@@ -14,7 +14,7 @@ def set_firm(wanted: Firm, books: Books, clock: Clock) -> Firm:
     A switch that goes on is stamped with the time, so that nothing is sent for the past (D1).
     """
 
-    def decide(again: bool) -> tuple[Changes, Firm]:
+    def decide() -> tuple[Changes, Firm]:
         current = books.load(firm_ref()).get(firm_ref())
         now = clock.now()
         before = current.switches if current else Switches()
@@ -26,4 +26,4 @@ def set_firm(wanted: Firm, books: Books, clock: Clock) -> Firm:
         firm = replace(wanted, switches=replace(wanted.switches, **stamps), version=current.version if current else 0)
         return ([] if firm == current else [firm]), firm
 
-    return write_optimistically(books, decide)
+    return persist(books, decide)

@@ -14,7 +14,7 @@ from remit.domain.open_items import InvoiceStatus, OpenItem
 from remit.domain.payments import Payment, PaymentStatus
 from remit.domain.posting_rules import Circumstances
 from remit.domain.wallet import top_up_due
-from remit.usecases.idempotency import Answer, Request, once, write_optimistically
+from remit.usecases.idempotency import Answer, Request, once, persist
 from remit.usecases.loading import account_and_balance
 from remit.usecases.ports import Books, Changes, Clock, Ids, Journal, open_item_ref, payment_ref, series_ref
 from remit.usecases.read_wallet import pending_top_ups
@@ -52,11 +52,11 @@ def top_up_automatically(event: WalletEvent, firm: Firm, books: Books, journal: 
     """
     order_id = ids.new("ord")
 
-    def decide(again: bool) -> tuple[Changes, TopUpOutcome]:
+    def decide() -> tuple[Changes, TopUpOutcome]:
         account, balance = account_and_balance(books, event.account_id, event.currency, firm)
         return _decide(account, balance, event, order_id, firm, books, journal, clock)
 
-    return write_optimistically(books, decide)
+    return persist(books, decide)
 
 
 def restart_top_up(account_id: str, currency: str, request: Request[Balance], firm: Firm, books: Books, clock: Clock) -> Answer:
