@@ -32,6 +32,7 @@ from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError,
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.journal import Balance, JournalEntry
+from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
 from remit.usecases import idempotency
@@ -312,9 +313,16 @@ class FakeBooks:
         return sorted(items, key=lambda item: (item.next_due or item.issued_on, item.number))
 
     def entries(
-        self, account_id: str, currency: str, *, after: int = 0, newest_first: bool = False, limit: int | None = None
+        self,
+        account_id: str,
+        currency: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
     ) -> Iterator[JournalEntry]:
-        first, last = keys.entry(account_id, currency, after + 1)[1], keys.entry(account_id, currency, 10**10 - 1)[1]
+        first, last = keys.entry(account_id, currency, after + 1)[1], keys.entry(account_id, currency, (before or 10**10) - 1)[1]
         found = self._table.query(keys.account_partition(account_id), first, last)
         for raw in (found[::-1] if newest_first else found)[:limit]:
             yield thing_of(raw)
@@ -346,12 +354,20 @@ class FakeBooks:
             after = page[-1]["SK"]["S"]
 
     def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
+        if issubclass(type, Message):
+            return self._newest_messages(account_id, cursor, limit)
         prefix = keys.PREFIX[type.__name__]
         below = f"{prefix}{cursor or '~'}"
         found = self._table.query(keys.account_partition(account_id), prefix, below)[::-1]
         found = [raw for raw in found if raw["SK"]["S"] != below][:limit]
         more = found[-1]["SK"]["S"].removeprefix(prefix) if len(found) == limit else None
         return [thing_of(raw) for raw in found], more
+
+    def _newest_messages(self, account_id: str, cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+        listed = self._indexed.query_index(keys.LISTING_INDEX, keys.message_partition(account_id))[::-1]
+        rows = [raw for raw in listed if cursor is None or raw["list_sk"]["S"] < cursor][:limit]
+        found = [self._table.get((raw["PK"]["S"], raw["SK"]["S"])) for raw in rows]
+        return [thing_of(raw) for raw in found if raw], rows[-1]["list_sk"]["S"] if len(rows) == limit else None
 
     def series(self) -> Sequence[str]:
         return [raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.series_listing("")[0])]

@@ -27,6 +27,7 @@ NEEDS: dict[str, set[str]] = {
     "accounting_export": {"boto3"},  # pynamodb is loaded by the steps that use it
     "accounts": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "auditor": {"boto3", "pynamodb", "msgspec"},
+    "auto_top_up": {"pynamodb", "msgspec", "ulid"},
     "clock": {"pynamodb", "pydantic", "msgspec"},
     "credits": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "dunning": {"boto3", "pynamodb", "msgspec", "jinja2"},
@@ -40,6 +41,7 @@ NEEDS: dict[str, set[str]] = {
     "payment_page": {"boto3", "pynamodb", "msgspec", "stripe", "jinja2", "ulid"},
     "payment_webhooks": {"boto3", "pynamodb", "msgspec", "stripe"},
     "payments": {"boto3", "pynamodb", "pydantic", "msgspec", "stripe", "ulid"},
+    "wallet": {"pynamodb", "pydantic", "msgspec", "ulid"},
 }
 
 NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "tests", "local", "pkg_resources", "setuptools")

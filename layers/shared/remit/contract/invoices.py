@@ -88,7 +88,7 @@ class TotalsView(View):
         )
 
 
-def _lines(priced: PricedLines) -> list[LineView]:
+def lines_of(priced: PricedLines) -> list[LineView]:
     return [
         LineView(
             description=line.description,
@@ -134,7 +134,7 @@ class QuoteView(View):
     @classmethod
     def of(cls, quote: Quote) -> "QuoteView":
         offers = [OfferView.of(offer) for offer in quote.offers]
-        return cls(totals=TotalsView.of(quote.priced), lines=_lines(quote.priced), offers=offers)
+        return cls(totals=TotalsView.of(quote.priced), lines=lines_of(quote.priced), offers=offers)
 
 
 class OrderView(View):
@@ -155,7 +155,7 @@ class OrderView(View):
             reference=order.reference,
             term=TermView.model_validate(order.term),
             totals=TotalsView.of(order.priced),
-            lines=_lines(order.priced),
+            lines=lines_of(order.priced),
         )
 
 
@@ -223,7 +223,7 @@ class InvoiceView(View):
             buyer=PartyView.model_validate(invoice.buyer),
             term=TermView.model_validate(invoice.term),
             totals=TotalsView.of(invoice.priced),
-            lines=_lines(invoice.priced),
+            lines=lines_of(invoice.priced),
             parts=[PartView.model_validate(part) for part in item.parts],
             methods=list(item.methods),
             entries=[f"{invoice.account_id}.{invoice.currency}.{sequence}" for sequence in item.entries],

@@ -36,11 +36,12 @@ class NewPaymentBody(Body):
     value_date: Day
     reference: ShortText | None = None
     allocations: Allocations | Literal["oldest_first"] = []
+    to_wallet: bool = Field(False, description="What is not allocated tops the wallet up instead of staying credit")
 
     def to_domain(self, account_id: str) -> ReceivedPayment:
         chosen = None if self.allocations == "oldest_first" else [a.to_domain() for a in self.allocations]  # type: ignore[union-attr]
         amount = Money(self.amount_minor, self.currency)
-        return ReceivedPayment(account_id, amount, self.method, self.value_date, self.reference, chosen)
+        return ReceivedPayment(account_id, amount, self.method, self.value_date, self.reference, chosen, self.to_wallet)
 
 
 class AllocateBody(Body):

@@ -64,6 +64,26 @@ def pause(attempt: int) -> None:
     time.sleep(random.uniform(0, min(4.0, 0.05 * 2**attempt)))
 
 
+def persist[T](books: Books, decide: Callable[[], tuple[Changes, T]], *, wait: Callable[[int], None] = pause) -> T:
+    """Write what `decide` wants, which reads and decides anew after each lost race; nothing to write is no failure.
+
+    For what is harmless when repeated, because deciding again finds it done; what is not needs `once`.
+    """
+    for attempt in range(ATTEMPTS):
+        changes, result = decide()
+        if not changes:
+            return result
+        try:
+            books.commit(changes)
+        except (ConflictError, TransientError):
+            if attempt == ATTEMPTS - 1:
+                raise
+            wait(attempt)
+        else:
+            return result
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
 def once[T](
     books: Books,
     request: Request[T],

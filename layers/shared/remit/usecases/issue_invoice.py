@@ -14,7 +14,7 @@ from remit.domain.operation import Operation
 from remit.domain.orders import Order
 from remit.domain.payments import Allocation
 from remit.domain.posting_rules import Circumstances, Reversible
-from remit.domain.wallet import draw, limit_of
+from remit.domain.wallet import draw, wallet_limit
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import balance_or_new, need, need_account
 from remit.usecases.ports import (
@@ -102,7 +102,7 @@ def bill(
     dated = replace(operation.why, effective_on=invoice.issued_on)
     operation.post(posting_rules.invoice_issued, invoice, reverses, why=dated)
     if item.mode is PaymentMode.PREPAID and item.open_minor:
-        limit = limit_of(account.credit_limits, item.currency)
+        limit = wallet_limit(account, item.currency, invoice.issued_on)
         drawn = draw(operation.balance, item.open_minor, limit)
         operation.settle(WALLET, [Allocation(item.invoice_id, item.open_minor)], invoice.issued_on)
         operation.post(posting_rules.invoice_paid_from_wallet, item, drawn, why=dated)

@@ -26,8 +26,8 @@ from remit.domain.terms import Method, Occasion, PaymentTerm
 from remit.domain.wallet import require_credit
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.issue_invoice import unbilled
-from remit.usecases.loading import balance_or_new, need, need_account
-from remit.usecases.ports import Books, Changes, Clock, Ids, account_ref, balance_ref, invoice_ref, open_item_ref
+from remit.usecases.loading import account_and_balance, need, need_account
+from remit.usecases.ports import Books, Changes, Clock, Ids, account_ref, invoice_ref, open_item_ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,7 @@ def place_order(wish: OrderWish, request: Request[Order], firm: Firm, books: Boo
     order_id = ids.new("ord")
 
     def decide(consistent: bool) -> tuple[Changes, Order]:
-        currency = wish.currency or firm.default_currency
-        loaded = books.load(account_ref(wish.account_id), balance_ref(wish.account_id, currency))
-        account = need_account(loaded, wish.account_id)
-        if (wish.currency or account.default_currency) != currency:
-            currency = account.default_currency
-            loaded = books.load(balance_ref(wish.account_id, currency))
-        balance = balance_or_new(loaded, account.id, currency)
+        account, balance = account_and_balance(books, wish.account_id, wish.currency, firm)
         term = firm.term(_chosen_term(wish, account))
         priced = on_terms(_priced(wish, account, firm, books), term)
         methods = allowed_methods(term, account, priced)

@@ -7,11 +7,11 @@ proposes only.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from remit.domain.accounts import Account, Note
+from remit.domain.accounts import Account, AccountChange, Note
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.dunning import Notice
@@ -110,6 +110,15 @@ def firm_ref() -> Ref[Firm]:
     return Ref(Firm, "")
 
 
+def place_of(thing: AccountChange | Note | Message) -> str:
+    """The cursor with which `Journal.newest` goes on behind this thing."""
+    if isinstance(thing, AccountChange):
+        return f"{thing.number:08d}"
+    if isinstance(thing, Message):
+        return f"{thing.claimed_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}~{thing.id}"
+    return thing.id
+
+
 class Loaded:
     """What `Books.load` found, by reference."""
 
@@ -151,9 +160,16 @@ class Journal(Protocol):
         ...
 
     def entries(
-        self, account_id: str, currency: str, *, after: int = 0, newest_first: bool = False, limit: int | None = None
+        self,
+        account_id: str,
+        currency: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
     ) -> Iterator[JournalEntry]:
-        """An account's entries in one currency in sequence, strongly consistent."""
+        """An account's entries in one currency in sequence, those between two numbers, strongly consistent."""
         ...
 
     def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
@@ -177,7 +193,10 @@ class Journal(Protocol):
         ...
 
     def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
-        """An account's things of one class (open items, payments, credits, messages, changes), newest first."""
+        """An account's things of one class (open items, payments, credits, messages, changes), newest first.
+
+        Messages by an index, a moment behind; all others strongly consistent.
+        """
         ...
 
     def series(self) -> Sequence[str]:

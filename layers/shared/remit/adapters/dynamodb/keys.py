@@ -15,7 +15,7 @@
 | refund | `A#<account>` | `F#<id>` | listing `L#refund#<month>#<shard>` / date, account, id; agenda `refund` while on hold |
 | wallet charge (immutable) | `A#<account>` | `W#<id>` | |
 | note | `A#<account>` | `T#<id>` | |
-| message | `A#<account>` | `M#<id>` | |
+| message | `A#<account>` | `M#<id>` | listing `L#message#<account>` / instant, id |
 | number series | `S#<series>` | `S` | listing `L#series` / name |
 | guard | `R#<kind>#<value>` | `R` | |
 | export | `E#<id>` | `E` | |
@@ -49,10 +49,10 @@ PREFIX = {
     "CreditNote": "N#",
     "Refund": "F#",
     "WalletCharge": "W#",
-    "Message": "M#",
     "Note": "T#",
 }
-"""What the sort keys of an account's things of one class start with."""
+"""What the sort keys of an account's things of one class start with, whose ids sort by time. (Those of messages do not: they
+derive from what is told.)"""
 
 
 def shard(account_id: str) -> int:
@@ -72,8 +72,8 @@ def account(account_id: str) -> tuple[str, str]:
     return account_partition(account_id), "A"
 
 
-def account_change(account_id: str, number: int) -> tuple[str, str]:
-    return account_partition(account_id), f"H#{number:08d}"
+def account_change(account_id: str, place: str) -> tuple[str, str]:
+    return account_partition(account_id), f"H#{place}"
 
 
 def balance(account_id: str, currency: str) -> tuple[str, str]:
@@ -131,6 +131,11 @@ def note(account_id: str, note_id: str) -> tuple[str, str]:
 
 def message(account_id: str, message_id: str) -> tuple[str, str]:
     return account_partition(account_id), f"M#{message_id}"
+
+
+def message_partition(account_id: str) -> str:
+    """Partition of the listing for the messages of one account, by time."""
+    return f"L#message#{account_id}"
 
 
 def series(name: str) -> tuple[str, str]:

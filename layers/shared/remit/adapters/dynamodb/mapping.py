@@ -34,7 +34,7 @@ from remit.domain.refunds import Refund, RefundStatus
 from remit.domain.terms import Part
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
-from remit.usecases.ports import AgendaKind, Ref
+from remit.usecases.ports import AgendaKind, Ref, place_of
 
 _PAYMENT_FACTS = (
     "id", "account_id", "currency", "amount_minor", "method", "cash_account", "created_at", "value_date",
@@ -105,7 +105,7 @@ def _account_to(account: Account) -> r.Record:
 
 
 def _change_to(change: AccountChange) -> r.Record:
-    pk, sk = keys.account_change(change.account_id, change.number)
+    pk, sk = keys.account_change(change.account_id, place_of(change))
     return r.AccountChangeRecord(pk, sk, body=_json(change))
 
 
@@ -339,7 +339,8 @@ def _note_to(note: Note) -> r.Record:
 
 def _message_to(message: Message) -> r.Record:
     pk, sk = keys.message(message.account_id, message.id)
-    return r.MessageRecord(pk, sk, deflated=_deflate(message))
+    list_pk = keys.message_partition(message.account_id)
+    return r.MessageRecord(pk, sk, content=_deflate(message), list_pk=list_pk, list_sk=place_of(message))
 
 
 def _series_to(series: NumberSeries) -> r.Record:
@@ -428,7 +429,7 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.RefundRecord: lambda record: _merge(Refund, record.body, record.state),
     r.WalletChargeRecord: lambda record: _inflate(record.deflated, WalletCharge),
     r.NoteRecord: lambda record: _merge(Note, record.body),
-    r.MessageRecord: lambda record: _inflate(record.deflated, Message),
+    r.MessageRecord: lambda record: _inflate(record.content, Message),
     r.SeriesRecord: _series_from,
     r.GuardRecord: _guard_from,
     r.FirmRecord: lambda record: _merge(Firm, record.body),

@@ -168,7 +168,9 @@ class NoteRecord(Record, discriminator="note"):
 
 
 class MessageRecord(Record, discriminator="message"):
-    deflated = BinaryAttribute(legacy_encoding=False)
+    """`content` is projected nowhere: the listing knows when a message was written, and its fate costs no index write."""
+
+    content = BinaryAttribute(legacy_encoding=False)
 
 
 class SeriesRecord(Record, discriminator="series"):
