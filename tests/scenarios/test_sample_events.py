@@ -117,6 +117,13 @@ EXPECTED: dict[str, Check] = {
     "payments/list": answers(200),
     "payments/record": lambda found: (found.status, found.body["unapplied_minor"]) == (201, 60_000 - 12_100),
     "payments/record_negative": answers(422, "invalid_request"),
+    "projections/broken_chain": fails_with("LedgerBrokenError"),
+    "projections/nothing_to_count": lambda found: (found.answer, found.error) == (None, ""),
+    "totals/ageing": lambda found: found.body["as_of"] == "2026-12-31",
+    "totals/bad_month": answers(422, "invalid_request"),
+    "totals/month": lambda found: (found.status, found.body["month"]) == (200, "2026-11"),
+    "totals/statuses": answers(200),
+    "totals_rebuild/check": returns(step="count", replace=False, accounts=0),
 }
 """Event → what its handler is to make of it."""
 
