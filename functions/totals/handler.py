@@ -16,7 +16,7 @@ from remit.usecases.read_totals import ageing, month_totals, status_counts
 
 api = Api("Totals")
 books = DynamoBooks()
-store = DynamoTotals()
+totals = DynamoTotals()
 
 
 @api.app.get(
@@ -27,7 +27,7 @@ store = DynamoTotals()
     responses=responses(200, "The totals, a moment behind the ledger"),
 )
 def read_month(month: Annotated[Period, Query()], currency: Annotated[Currency, Query()]) -> MonthTotalsView:
-    return MonthTotalsView.of(month_totals(month, currency, books, store))
+    return MonthTotalsView.of(month_totals(month, currency, books, totals))
 
 
 @api.app.get(
@@ -37,7 +37,7 @@ def read_month(month: Annotated[Period, Query()], currency: Annotated[Currency, 
     responses=responses(200, "How many are in each status now, by currency"),
 )
 def read_statuses() -> StatusTotalsView:
-    return StatusTotalsView.model_validate({"currencies": status_counts(books, store)})
+    return StatusTotalsView.model_validate({"currencies": status_counts(books, totals)})
 
 
 @api.app.get(
@@ -51,7 +51,7 @@ def read_ageing(
     as_of: Annotated[Day | None, Query()] = None, currency: Annotated[Currency | None, Query()] = None
 ) -> AgeingTotalsView:
     day = as_of or current_firm(books).today(deployed_clock().now())
-    return AgeingTotalsView.of(day, ageing(day, currency, books, store))
+    return AgeingTotalsView.of(day, ageing(day, currency, books, totals))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -19,8 +19,8 @@ logger = Logger()
 metrics = Metrics()
 books = DynamoBooks()
 journal = DynamoJournal()
-store = DynamoTotals()
-projector = Projector(books, journal, store)
+totals = DynamoTotals()
+projector = Projector(books, journal, totals)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _begin(event: dict[str, Any]) -> dict[str, Any]:
-    rebuild = begin(books, store)
+    rebuild = begin(books, totals)
     return {"step": "count", "read": rebuild.read, "built": rebuild.built, "cursor": None, "accounts": 0}
 
 
@@ -43,7 +43,7 @@ def _count(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compare(event: dict[str, Any]) -> dict[str, Any]:
-    found = compare(_rebuild(event), store)
+    found = compare(_rebuild(event), totals)
     for difference in found:
         logger.error("totals difference", extra={"difference": str(difference)})
     metrics.add_metric("TotalsDifferences", MetricUnit.Count, len(found))
@@ -52,7 +52,7 @@ def _compare(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finish(event: dict[str, Any]) -> dict[str, Any]:
-    finish(_rebuild(event), books, store, replace=event["replace"])
+    finish(_rebuild(event), books, totals, replace=event["replace"])
     return {"step": "done"}
 
 

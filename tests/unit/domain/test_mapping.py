@@ -49,6 +49,9 @@ STORED: dict[str, st.SearchStrategy[Any]] = {
     "guard": strategies.guards,
     "firm": strategies.firms,
     "export": strategies.exports,
+    "chain mark": strategies.chain_marks,
+    "totals": strategies.totals(),
+    "generations of totals": strategies.generations,
 }
 
 

@@ -26,7 +26,7 @@ def test_the_rebuilds_function_walks_all_steps(monkeypatch: pytest.MonkeyPatch) 
     for name, double in {
         "books": past.books,
         "journal": past.books,
-        "store": FakeTotals(past.books),
+        "totals": FakeTotals(past.books),
         "projector": projector(past.books),
         "PAGE": 3,
     }.items():
@@ -48,7 +48,7 @@ def totals(monkeypatch: pytest.MonkeyPatch) -> Any:
     projector(past.books).project(past.entries)
     function = load("totals")
     monkeypatch.setattr(function, "books", past.books)
-    monkeypatch.setattr(function, "store", FakeTotals(past.books))
+    monkeypatch.setattr(function, "totals", FakeTotals(past.books))
     return function
 
 
