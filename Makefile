@@ -95,6 +95,10 @@ logs: setup ## Follow the logs of the running local stack's functions
 redrive: $(DEV_STAMP) ## Send back what rests in the dead-letter queues: QUEUE=gateway-events, all by default
 	@$(BIN)/python -m local.redrive $(QUEUE)
 
+.PHONY: rebuild-totals
+rebuild-totals: $(DEV_STAMP) ## Count all entries anew and compare with the firm's totals: REPLACE=1 to read the new ones
+	@$(BIN)/python -m local.rebuild_totals $(if $(REPLACE),--replace)
+
 .PHONY: invoke
 invoke: $(DEV_STAMP) ## Call a function with a sample event, without Docker: FUNCTION=health EVENT=ok
 	@$(BIN)/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
@@ -139,6 +143,8 @@ lint: $(DEV_STAMP) $(SAM_STAMP) ## Check style, types, layers of the architectur
 	@PYTHONPATH=layers/shared $(BIN)/lint-imports
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi --check
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.email_templates --check
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.postings --check
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.requirements --check
 	@$(BIN)/cfn-lint template.yaml
 	@$(SAM) validate --lint
 
@@ -158,6 +164,11 @@ bench: setup ## Measure latency and throughput on this machine
 .PHONY: openapi
 openapi: $(DEV_STAMP) ## Write the API's OpenAPI description from the code
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi
+
+.PHONY: docs
+docs: openapi ## Write the pages that come from the code: postings, requirements, the API's description
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.postings
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.requirements
 
 .PHONY: templates
 templates: $(DEV_STAMP) ## Compile the e-mail templates from their MJML sources
