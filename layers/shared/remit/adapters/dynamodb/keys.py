@@ -19,7 +19,7 @@
 | number series | `S#<series>` | `S` | listing `L#series` / name |
 | guard | `R#<kind>#<value>` | `R` | |
 | export | `E#<id>` | `E` | |
-| mark: how far a chain is counted in the totals | `A#<account>` | `Y#<currency>` | |
+| mark: how far a chain is counted in the totals | `Y#<account>` | `<currency>` | |
 | totals: how things stand | `T#<generation>` | `<currency>#<shard>` | |
 | totals of a month or quarter | `T#<generation>#<kind>#<currency>` | `<period>#<shard>` | |
 | generations of totals | `T` | `T` | |
@@ -150,7 +150,12 @@ def export(export_id: str) -> tuple[str, str]:
 
 
 def chain_mark(account_id: str, currency: str) -> tuple[str, str]:
-    return account_partition(account_id), f"Y#{currency}"
+    """Beside the account's partition, not in it: there lies what the business wrote."""
+    return f"Y#{account_id}", currency
+
+
+def marked_account(partition: str) -> str:
+    return partition.removeprefix("Y#")
 
 
 def standing_partition(generation: int) -> str:

@@ -402,7 +402,7 @@ def _chain_mark_to(mark: ChainMark) -> r.Record:
 
 def _chain_mark_from(record: r.ChainMarkRecord) -> ChainMark:
     reached = tuple(Reached(*each) for each in msgspec.json.decode(record.body))
-    return ChainMark(keys.account_id_of(record.pk), record.currency, reached)
+    return ChainMark(keys.marked_account(record.pk), record.currency, reached)
 
 
 def _totals_to(totals: Totals) -> r.Record:
