@@ -1,11 +1,14 @@
 """The functions around the firm's totals: what the stream brings, what a rebuild walks through, and what callers are shown."""
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from tests.support.handlers import CONTEXT, http_event, load
+from remit.domain.errors import LedgerBrokenError
+from tests.fakes import FakeBooks
+from tests.support.handlers import CONTEXT, ROOT, http_event, load
 from tests.support.totals import FakeTotals, busy_firm, counted, projector, stored
 
 
@@ -18,6 +21,19 @@ def test_the_function_counts_what_the_stream_brings(monkeypatch: pytest.MonkeyPa
     function.handler(event, CONTEXT)
     function.handler(event, CONTEXT)
     assert stored(past.books) == counted(past.entries)
+
+
+@pytest.mark.parametrize(("event", "error"), [("nothing_to_count", None), ("broken_chain", LedgerBrokenError)])
+def test_a_sample_of_the_stream_does_what_it_shows(
+    event: str, error: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books = FakeBooks()
+    function = load("projections")
+    monkeypatch.setattr(function, "projector", projector(books))
+    sample = json.loads((ROOT / "events" / "projections" / f"{event}.json").read_text())
+    with pytest.raises(error) if error else nullcontext():
+        function.handler(sample, CONTEXT)
+    assert books.state() == {}
 
 
 def test_the_rebuilds_function_walks_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
