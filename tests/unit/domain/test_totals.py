@@ -135,15 +135,20 @@ def test_the_quarters_read_by_day_are_two_at_most(as_of: date) -> None:
 @given(strategies.chains())
 def test_L7_a_mark_takes_the_next_entry_of_its_chain_and_no_other(made) -> None:
     _, entries = made
-    mark = ChainMark("acc_1", "EUR").reach(1, entries[0], 1)
+    now = TotalsGenerations()
+    mark = ChainMark("acc_1", "EUR").reach(1, entries[0], now)
     assert mark.last(1).sequence == 1
     for wrong in (entries[0], replace(entries[1], previous_hash="f" * 64), replace(entries[1], sequence=3)):
         with pytest.raises(LedgerBrokenError) as refused:
-            mark.reach(1, wrong, 1)
+            mark.reach(1, wrong, now)
         assert refused.value.code == "chain_broken"
-    both = mark.reach(1, entries[1], 1).reach(2, entries[0], 1)
+    both = mark.reach(1, entries[1], now).reach(2, entries[0], now.begin())
     assert (both.last(1).sequence, both.last(2).sequence) == (2, 1)
-    assert both.reach(2, entries[1], 2).last(1).sequence == 0, "generations before the one that is read are forgotten"
+    adopted, dropped = now.begin().finish(adopt=True), now.begin().finish(adopt=False)
+    assert both.reach(2, entries[1], adopted).last(1).sequence == 0
+    third = replace(entries[1], sequence=3, previous_hash=entries[1].hash)
+    assert both.reach(1, third, now).last(2).sequence == 1, "begun after these generations were read"
+    assert both.reach(1, third, dropped).last(2).sequence == 0, "of a check that is over"
 
 
 def test_a_generation_is_never_used_twice() -> None:

@@ -73,6 +73,10 @@ class TotalsGenerations:
         """The generations that every entry is counted in."""
         return (self.current,) if self.building is None else (self.current, self.building)
 
+    def is_over(self, generation: int) -> bool:
+        """Whether it is known that nobody counts in this generation any more; one that is newer than all known here may live."""
+        return generation <= self.newest and generation not in self.live
+
     def begin(self) -> "TotalsGenerations":
         """Start a generation from nothing; one that was begun before and not finished is given up."""
         return replace(self, building=self.newest + 1, newest=self.newest + 1)
@@ -108,15 +112,15 @@ class ChainMark:
         found = (each for each in self.reached if each.generation == generation)
         return next(found, Reached(generation, 0, GENESIS))
 
-    def reach(self, generation: int, entry: JournalEntry, current: int) -> "ChainMark":
-        """The mark after `entry`, which must be the next; marks of generations before `current` are forgotten.
+    def reach(self, generation: int, entry: JournalEntry, generations: TotalsGenerations) -> "ChainMark":
+        """The mark after `entry`, which must be the next; generations that are over are forgotten.
 
         `LedgerBrokenError` when it is not the next, or does not follow the last one by its hash (L7).
         """
         last = self.last(generation)
         if (entry.sequence, entry.previous_hash) != (last.sequence + 1, last.hash):
             raise LedgerBrokenError("chain_broken", f"Entry {entry.id} does not follow entry {last.sequence} that was counted.")
-        others = (each for each in self.reached if each.generation != generation and each.generation >= current)
+        others = (each for each in self.reached if each.generation != generation and not generations.is_over(each.generation))
         return replace(self, reached=(*others, Reached(generation, entry.sequence, entry.hash)))
 
 

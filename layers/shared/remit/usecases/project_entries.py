@@ -74,22 +74,22 @@ class Projector:
                 for some in batched(found, MAX_CHAINS, strict=False):
                     left: Sequence[Chain] = some
                     while left:
-                        left = self._persist(left, generation, shard, generations.current)
+                        left = self._persist(left, generation, shard, generations)
 
-    def _persist(self, chains: Sequence[Chain], generation: int, shard: int, current: int) -> Sequence[Chain]:
+    def _persist(self, chains: Sequence[Chain], generation: int, shard: int, generations: TotalsGenerations) -> Sequence[Chain]:
         """One step, tried anew after each lost race and each answer that was lost."""
         for attempt in range(ATTEMPTS - 1):
             try:
-                return self._step(chains, generation, shard, current)
+                return self._step(chains, generation, shard, generations)
             except (ConflictError, TransientError):
                 self._wait(attempt)
-        return self._step(chains, generation, shard, current)
+        return self._step(chains, generation, shard, generations)
 
-    def _step(self, chains: Sequence[Chain], generation: int, shard: int, current: int) -> Sequence[Chain]:
+    def _step(self, chains: Sequence[Chain], generation: int, shard: int, generations: TotalsGenerations) -> Sequence[Chain]:
         """Count as much as one transaction holds; returns the chains that have more to count."""
         refs = [chain_mark_ref(chain.account_id, chain.currency) for chain in chains]
         loaded = self._books.load(*refs)
-        portion = _Portion(generation, shard, current)
+        portion = _Portion(generation, shard, generations)
         left: list[Chain] = []
         for chain, ref in zip(chains, refs, strict=True):
             mark = loaded.get(ref) or ChainMark(chain.account_id, chain.currency)
@@ -118,8 +118,8 @@ class Projector:
 class _Portion:
     """What one transaction will hold: marks that moved, and sums to add."""
 
-    def __init__(self, generation: int, shard: int, current: int) -> None:
-        self.generation, self._shard, self._current = generation, shard, current
+    def __init__(self, generation: int, shard: int, generations: TotalsGenerations) -> None:
+        self.generation, self._shard, self._generations = generation, shard, generations
         self.marks: list[ChainMark] = []
         self.sums: dict[TotalsKey, dict[str, int]] = {}
         self._entries = 0
@@ -132,7 +132,7 @@ class _Portion:
             items = len(self.marks) + 1 + len(self.sums.keys() | more.keys())
             if self._entries and (items > MAX_ITEMS or self._entries == MAX_ENTRIES):
                 break
-            moved = moved.reach(self.generation, entry, self._current)
+            moved = moved.reach(self.generation, entry, self._generations)
             self.sums |= {key: added(self.sums.get(key, {}), amounts) for key, amounts in more.items()}
             self._entries += 1
         if moved is not mark:
