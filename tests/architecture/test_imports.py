@@ -42,6 +42,9 @@ NEEDS: dict[str, set[str]] = {
     "payment_webhooks": {"boto3", "pynamodb", "msgspec", "stripe"},
     "payments": {"boto3", "pynamodb", "pydantic", "msgspec", "stripe", "ulid"},
     "wallet": {"pynamodb", "pydantic", "msgspec", "ulid"},
+    "projections": {"pynamodb", "msgspec"},
+    "totals": {"pynamodb", "pydantic", "msgspec"},
+    "totals_rebuild": {"pynamodb", "msgspec"},
 }
 
 NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "tests", "local", "pkg_resources", "setuptools")

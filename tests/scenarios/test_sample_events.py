@@ -134,6 +134,13 @@ EXPECTED: dict[str, Check] = {
     "wallet/restart_top_up": answers(201),
     "wallet/top_up": lambda found: (found.status, found.body["open_minor"]) == (201, 5_000),
     "wallet/withdraw_too_much": answers(409, "withdrawal_exceeds_paid_balance"),
+    "projections/broken_chain": fails_with("LedgerBrokenError"),
+    "projections/nothing_to_count": lambda found: (found.answer, found.error) == (None, ""),
+    "totals/ageing": lambda found: found.body["as_of"] == "2026-12-31",
+    "totals/bad_month": answers(422, "invalid_request"),
+    "totals/month": lambda found: (found.status, found.body["month"]) == (200, "2026-11"),
+    "totals/statuses": answers(200),
+    "totals_rebuild/check": returns(step="count", replace=False, accounts=0),
 }
 """Event → what its handler is to make of it."""
 

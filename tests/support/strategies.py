@@ -71,6 +71,7 @@ from remit.domain.terms import (
     PaymentTerm,
     TermPart,
 )
+from remit.domain.totals import ChainMark, Reached, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
 from tests.support import builders
@@ -624,3 +625,21 @@ def chains(draw: st.DrawFn, min_size: int = 2) -> tuple[Balance, list[JournalEnt
         entry, balance = balance.post(draft)
         posted.append(entry)
     return balance, posted
+
+
+hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
+generations = st.builds(TotalsGenerations, st.integers(1, 99), st.none() | st.integers(2, 99), st.integers(1, 99), versions)
+chain_marks = st.builds(
+    ChainMark, ids("acc"), currencies, tuples_of(st.builds(Reached, st.integers(1, 99), st.integers(1, 10**9), hashes)), versions
+)
+
+
+@st.composite
+def totals(draw: st.DrawFn) -> Totals:
+    """Of any kind, with any figures."""
+    kind = draw(st.sampled_from(TotalsKind))
+    period = {TotalsKind.LEDGER: "2026-11", TotalsKind.DUE: "2026Q4", TotalsKind.STANDING: ""}[kind]
+    figures = draw(st.dictionaries(words, st.integers(-(10**15), 10**15), max_size=5))
+    return Totals(
+        draw(st.integers(1, 99)), TotalsKey(kind, draw(currencies), period, draw(st.integers(0, 3))), figures, draw(versions)
+    )

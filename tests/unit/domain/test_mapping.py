@@ -30,6 +30,7 @@ from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.posting_rules import Circumstances
 from remit.domain.refunds import Refund, RefundStatus
+from remit.domain.totals import ChainMark, Totals, TotalsGenerations
 from remit.domain.wallet import WalletCharge
 from remit.usecases import ports
 from remit.usecases.guards import Guard
@@ -58,6 +59,9 @@ STORED: dict[type, st.SearchStrategy[Any]] = {
     Guard: strategies.guards,
     Firm: strategies.firms,
     Export: strategies.exports,
+    ChainMark: strategies.chain_marks,
+    Totals: strategies.totals(),
+    TotalsGenerations: strategies.generations,
 }
 
 

@@ -24,6 +24,7 @@ from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment
 from remit.domain.refunds import Refund
+from remit.domain.totals import ChainMark, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
 
@@ -104,6 +105,24 @@ def export_ref(export_id: str) -> Ref[Export]:
 
 def guard_ref(kind: str, value: str) -> Ref[Guard]:
     return Ref(Guard, kind, value)
+
+
+def chain_mark_ref(account_id: str, currency: str) -> Ref[ChainMark]:
+    return Ref(ChainMark, account_id, currency)
+
+
+def totals_ref(generation: int, key: TotalsKey) -> Ref[Totals]:
+    return Ref(Totals, str(generation), f"{key.kind}/{key.currency}/{key.period}/{key.shard}")
+
+
+def totals_key_of(ref: Ref[Totals]) -> TotalsKey:
+    """The key that `totals_ref` wrote into a reference."""
+    kind, currency, period, shard = ref.id.split("/")
+    return TotalsKey(TotalsKind(kind), currency, period, int(shard))
+
+
+def totals_generations_ref() -> Ref[TotalsGenerations]:
+    return Ref(TotalsGenerations, "")
 
 
 def firm_ref() -> Ref[Firm]:
@@ -236,6 +255,26 @@ class Agenda(Protocol):
 
     def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
         """Things of a kind due at `until` (ISO date or instant) or before, at most about `limit`, and where to go on."""
+        ...
+
+
+class TotalsStore(Protocol):
+    """The firm's totals, many at a time. Reads follow the writes with a moment's delay."""
+
+    def shard_of(self, account_id: str) -> int:
+        """The shard whose totals the account's entries are counted in: for ever the same."""
+        ...
+
+    def standing(self, generation: int, currency: str | None = None) -> Sequence[Totals]:
+        """How things stand, of one currency or of all, a thing per shard."""
+        ...
+
+    def of_periods(self, generation: int, kind: TotalsKind, currency: str, first: str, last: str) -> Sequence[Totals]:
+        """Totals of a kind and currency in the periods from `first` to `last`, both included, a thing per period and shard."""
+        ...
+
+    def drop(self, generation: int) -> None:
+        """Delete all totals of a generation that is no longer read. Safe to repeat."""
         ...
 
 

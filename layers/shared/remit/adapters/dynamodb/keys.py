@@ -19,6 +19,10 @@
 | number series | `S#<series>` | `S` | listing `L#series` / name |
 | guard | `R#<kind>#<value>` | `R` | |
 | export | `E#<id>` | `E` | |
+| mark: how far a chain is counted in the totals | `Y#<account>` | `<currency>` | |
+| totals: how things stand | `T#<generation>` | `<currency>#<shard>` | |
+| totals of a month or quarter | `T#<generation>#<kind>#<currency>` | `<period>#<shard>` | |
+| generations of totals | `T` | `T` | |
 | firm | `F` | `F` | |
 | clock of a test stack | `X#clock` | `X` | |
 
@@ -34,6 +38,7 @@ SHARDS = 4
 
 FIRM = ("F", "F")
 CLOCK = ("X#clock", "X")
+TOTALS_GENERATIONS = ("T", "T")
 
 AGENDA_INDEX = "agenda"
 OPEN_INDEX = "open"
@@ -152,6 +157,45 @@ def guard(kind: str, value: str) -> tuple[str, str]:
 
 def export(export_id: str) -> tuple[str, str]:
     return f"E#{export_id}", "E"
+
+
+def chain_mark(account_id: str, currency: str) -> tuple[str, str]:
+    """Beside the account's partition, not in it: there lies what the business wrote."""
+    return f"Y#{account_id}", currency
+
+
+def marked_account(partition: str) -> str:
+    return partition.removeprefix("Y#")
+
+
+def standing_partition(generation: int) -> str:
+    """All currencies and shards of a generation in one partition: few small items, read by one query."""
+    return f"T#{generation}"
+
+
+def standing_prefix(currency: str) -> str:
+    return f"{currency}#"
+
+
+def standing(generation: int, currency: str, shard_number: int) -> tuple[str, str]:
+    return standing_partition(generation), f"{standing_prefix(currency)}{shard_number}"
+
+
+def period_partition(generation: int, kind: str, currency: str) -> str:
+    return f"T#{generation}#{kind}#{currency}"
+
+
+def period_totals(generation: int, kind: str, currency: str, period: str, shard_number: int) -> tuple[str, str]:
+    return period_partition(generation, kind, currency), f"{period}#{shard_number}"
+
+
+def first_shard(period: str) -> str:
+    """Where the totals of a period begin."""
+    return f"{period}#"
+
+
+def last_shard(period: str) -> str:
+    return f"{period}#~"
 
 
 def account_listing(account_id: str) -> tuple[str, str]:

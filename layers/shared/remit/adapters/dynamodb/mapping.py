@@ -32,9 +32,10 @@ from remit.domain.orders import Order
 from remit.domain.payments import Payment, PaymentStatus
 from remit.domain.refunds import Refund, RefundStatus
 from remit.domain.terms import Part
+from remit.domain.totals import ChainMark, Reached, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
-from remit.usecases.ports import AgendaKind, Ref, place_of
+from remit.usecases.ports import AgendaKind, Ref, place_of, totals_key_of
 
 _PAYMENT_FACTS = (
     "id", "account_id", "currency", "amount_minor", "method", "cash_account", "created_at", "value_date",
@@ -394,6 +395,39 @@ def _export_to(export: Export) -> r.Record:
     return r.ExportRecord(pk, sk, body=_json(export))
 
 
+def _chain_mark_to(mark: ChainMark) -> r.Record:
+    pk, sk = keys.chain_mark(mark.account_id, mark.currency)
+    reached = [[each.generation, each.sequence, each.hash] for each in mark.reached]
+    return r.ChainMarkRecord(pk, sk, currency=mark.currency, body=_json(reached))
+
+
+def _chain_mark_from(record: r.ChainMarkRecord) -> ChainMark:
+    reached = tuple(Reached(*each) for each in msgspec.json.decode(record.body))
+    return ChainMark(keys.marked_account(record.pk), record.currency, reached)
+
+
+def _totals_to(totals: Totals) -> r.Record:
+    pk, sk = _totals_key(totals.generation, totals.key)
+    facts = [totals.generation, totals.key.kind, totals.key.currency, totals.key.period, totals.key.shard]
+    return r.TotalsRecord(pk, sk, body=_json(facts), deflated=_deflate(dict(sorted(totals.amounts.items()))))
+
+
+def _totals_from(record: r.TotalsRecord) -> Totals:
+    generation, kind, currency, period, shard = msgspec.json.decode(record.body)
+    key = TotalsKey(TotalsKind(kind), currency, period, shard)
+    return Totals(generation, key, msgspec.json.decode(inflate(record.deflated)))
+
+
+def _totals_key(generation: int, key: TotalsKey) -> tuple[str, str]:
+    if key.kind is TotalsKind.STANDING:
+        return keys.standing(generation, key.currency, key.shard)
+    return keys.period_totals(generation, key.kind, key.currency, key.period, key.shard)
+
+
+def _generations_to(generations: TotalsGenerations) -> r.Record:
+    return r.TotalsGenerationsRecord(*keys.TOTALS_GENERATIONS, body=_json(generations))
+
+
 _TO: dict[type, Callable[[Any], r.Record]] = {
     Account: _account_to,
     AccountChange: _change_to,
@@ -413,6 +447,9 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     Guard: _guard_to,
     Firm: _firm_to,
     Export: _export_to,
+    ChainMark: _chain_mark_to,
+    Totals: _totals_to,
+    TotalsGenerations: _generations_to,
 }
 
 _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
@@ -434,6 +471,9 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.GuardRecord: _guard_from,
     r.FirmRecord: lambda record: _merge(Firm, record.body),
     r.ExportRecord: lambda record: _merge(Export, record.body),
+    r.ChainMarkRecord: _chain_mark_from,
+    r.TotalsRecord: _totals_from,
+    r.TotalsGenerationsRecord: lambda record: _merge(TotalsGenerations, record.body),
 }
 
 _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
@@ -454,6 +494,9 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     Guard: lambda ref: keys.guard(ref.owner, ref.id),
     Firm: lambda _ref: keys.FIRM,
     Export: lambda ref: keys.export(ref.id),
+    ChainMark: lambda ref: keys.chain_mark(ref.owner, ref.id),
+    Totals: lambda ref: _totals_key(int(ref.owner), totals_key_of(ref)),
+    TotalsGenerations: lambda _ref: keys.TOTALS_GENERATIONS,
 }
 
 

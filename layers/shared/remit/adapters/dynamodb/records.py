@@ -193,5 +193,19 @@ class ExportRecord(Record, discriminator="export"):
     pass
 
 
+class ChainMarkRecord(Record, discriminator="chain_mark"):
+    pass
+
+
+class TotalsRecord(Record, discriminator="totals"):
+    """`body` holds the key, `deflated` the figures."""
+
+    deflated = BinaryAttribute(legacy_encoding=False)
+
+
+class TotalsGenerationsRecord(Record, discriminator="totals_generations"):
+    pass
+
+
 class ClockRecord(Record, discriminator="clock"):
     offset_seconds = IntegerAttribute()
