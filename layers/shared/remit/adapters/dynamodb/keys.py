@@ -17,6 +17,8 @@
 | note | `A#<account>` | `T#<id>` | |
 | message | `A#<account>` | `M#<id>` | |
 | number series | `S#<series>` | `S` | listing `L#series` / name |
+| spoiled number (immutable) | `S#<series>` | `V#<number>` | listing `L#document#<series>` / date, number |
+| invoice batch | `A#` | `K#<id>` | agenda `G#invoice_batch#<shard>` / instant, until it is finished |
 | guard | `R#<kind>#<value>` | `R` | |
 | export | `E#<id>` | `E` | |
 | firm | `F` | `F` | |
@@ -130,6 +132,15 @@ def message(account_id: str, message_id: str) -> tuple[str, str]:
 
 def series(name: str) -> tuple[str, str]:
     return f"S#{name}", "S"
+
+
+def spoiled_number(number: str) -> tuple[str, str]:
+    return f"S#{number.rpartition('-')[0]}", f"V#{number}"
+
+
+def invoice_batch(batch_id: str) -> tuple[str, str]:
+    """Under no account: a batch is the firm's."""
+    return account_partition(""), f"K#{batch_id}"
 
 
 def series_name_of(partition: str) -> str:

@@ -24,8 +24,20 @@ from remit.domain.credits import Credit
 from remit.domain.dunning import DunningState
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries
-from remit.domain.journal import Balance, EntryDraft, EntryKind, JournalEntry, Posting, Side, TopUpState, canonical, draft_facts
+from remit.domain.invoice_batches import InvoiceBatch
+from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
+from remit.domain.journal import (
+    Balance,
+    DraftChange,
+    EntryDraft,
+    EntryKind,
+    JournalEntry,
+    Posting,
+    Side,
+    TopUpState,
+    canonical,
+    draft_facts,
+)
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
@@ -135,6 +147,7 @@ def _balance_state(balance: Balance) -> dict[str, Any]:
         "unbilled_minor": balance.unbilled_minor,
         "lots": balance.lots,
         "top_up": _sparse(balance.top_up),
+        "draft_changes": _sparse(balance.draft_changes),
     }
 
 
@@ -162,6 +175,7 @@ def _balance_from(record: r.BalanceRecord) -> Balance:
         unbilled_minor=state.get("unbilled_minor", 0),
         lots=tuple(state.get("lots", ())),
         top_up=msgspec.convert(state.get("top_up", {}), TopUpState),
+        draft_changes=msgspec.convert(state.get("draft_changes", ()), tuple[DraftChange, ...]),
     )
 
 
@@ -360,6 +374,18 @@ def _series_from(record: r.SeriesRecord) -> NumberSeries:
     return NumberSeries(keys.series_name_of(record.pk), record.version, date.fromisoformat(last) if last else None)
 
 
+def _spoiled_number_to(spoiled: SpoiledNumber) -> r.Record:
+    pk, sk = keys.spoiled_number(spoiled.id)
+    list_pk, list_sk = keys.document_listing(spoiled.series, spoiled.issued_on, spoiled.id)
+    return r.SpoiledNumberRecord(pk, sk, body=_json(spoiled), list_pk=list_pk, list_sk=list_sk)
+
+
+def _invoice_batch_to(batch: InvoiceBatch) -> r.Record:
+    pk, sk = keys.invoice_batch(batch.id)
+    waiting_since = None if batch.finished_at else batch.reserved_at
+    return r.InvoiceBatchRecord(pk, sk, deflated=_deflate(batch), **_agenda(AgendaKind.INVOICE_BATCH, "", waiting_since))
+
+
 def _guard_to(guard: Guard) -> r.Record:
     pk, sk = keys.guard(guard.kind, guard.value)
     facts = {"kind": guard.kind, "value": guard.value, "answer": guard.answer, "recorded_at": guard.recorded_at}
@@ -409,6 +435,8 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     Note: _note_to,
     Message: _message_to,
     NumberSeries: _series_to,
+    SpoiledNumber: _spoiled_number_to,
+    InvoiceBatch: _invoice_batch_to,
     Guard: _guard_to,
     Firm: _firm_to,
     Export: _export_to,
@@ -430,6 +458,8 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.NoteRecord: lambda record: _merge(Note, record.body),
     r.MessageRecord: lambda record: _inflate(record.deflated, Message),
     r.SeriesRecord: _series_from,
+    r.SpoiledNumberRecord: lambda record: _merge(SpoiledNumber, record.body),
+    r.InvoiceBatchRecord: lambda record: _inflate(record.deflated, InvoiceBatch),
     r.GuardRecord: _guard_from,
     r.FirmRecord: lambda record: _merge(Firm, record.body),
     r.ExportRecord: lambda record: _merge(Export, record.body),
@@ -450,6 +480,8 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     JournalEntry: lambda ref: (keys.account_partition(ref.owner), f"J#{ref.id}"),
     Message: lambda ref: keys.message(ref.owner, ref.id),
     NumberSeries: lambda ref: keys.series(ref.id),
+    SpoiledNumber: lambda ref: keys.spoiled_number(ref.id),
+    InvoiceBatch: lambda ref: keys.invoice_batch(ref.id),
     Guard: lambda ref: keys.guard(ref.owner, ref.id),
     Firm: lambda _ref: keys.FIRM,
     Export: lambda ref: keys.export(ref.id),

@@ -175,6 +175,14 @@ class SeriesRecord(Record, discriminator="series"):
     last_issued_on = UnicodeAttribute(null=True)
 
 
+class SpoiledNumberRecord(Record, discriminator="spoiled_number"):
+    pass
+
+
+class InvoiceBatchRecord(Record, discriminator="invoice_batch"):
+    deflated = BinaryAttribute(legacy_encoding=False)
+
+
 class GuardRecord(Record, discriminator="guard"):
     """`expires_at` is the table's time-to-live attribute, in epoch seconds; absent: kept for good."""
 
