@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from remit.domain.errors import ConflictError, InvalidError, RuleError
+from remit.domain.errors import ConflictError, InvalidError, RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.invoices import invoice_id_for
 from remit.domain.orders import Order
@@ -29,7 +29,7 @@ def revise_order(order_id: str, version: int, wish: OrderWish, firm: Firm, books
         try:
             if changes:
                 books.commit(changes)
-        except ConflictError:
+        except (ConflictError, TransientError):
             if attempt == ATTEMPTS - 1:
                 raise
             pause(attempt)
