@@ -1,6 +1,6 @@
 """Invoices: the document that never changes (I1–I5, I7, I10). What is still owed on it is its open item's to know."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from remit.domain.accounts import Account, Address, PaymentMode, TaxId
@@ -34,11 +34,7 @@ class NumberSeries:
     name: str
     last: int = 0
     last_issued_on: date | None = None
-
-    @property
-    def version(self) -> int:
-        """The counter as it was loaded, one step back: every step is a new version of it."""
-        return self.last - 1
+    version: int = field(default=0, compare=False)
 
     def next(self, today: date) -> tuple["NumberSeries", str, date]:
         """The advanced counter, the document number, and the issue date to use."""
@@ -47,7 +43,7 @@ class NumberSeries:
 
     def advanced(self, count: int, today: date) -> "NumberSeries":
         """The counter with a block of `count` numbers taken, all for documents dated its `last_issued_on`."""
-        return NumberSeries(self.name, self.last + count, max(today, self.last_issued_on or today))
+        return replace(self, last=self.last + count, last_issued_on=max(today, self.last_issued_on or today))
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,19 +101,25 @@ def finish_batch(batch_id: str, firm: Firm, books: Books, clock: Clock, checked:
     `checked`: the orders as they were read just before the numbers were taken. Without it, and wherever one turns out to have
     changed, everything is read anew. Safe to run twice, also at the same time.
     """
-    for _ in range(ATTEMPTS):
-        batch = need(books.load(batch_ref(batch_id)), batch_ref(batch_id))
-        if batch.finished_at is not None:
-            return batch
-        now = clock.now()
-        lines = tuple(line if line.is_settled else _settle(batch, line, checked, firm, books, now) for line in batch.lines)
+    batch = need(books.load(batch_ref(batch_id)), batch_ref(batch_id))
+    if batch.finished_at is not None:
+        return batch
+    now = clock.now()
+    lines = tuple(line if line.is_settled else _settle(batch, line, checked, firm, books, now) for line in batch.lines)
+    for attempt in range(ATTEMPTS):
         finished = replace(batch, lines=lines, finished_at=now)
         try:
             books.commit([finished])
-        except ConflictError:  # finished by somebody else, or by us with a lost reply: the next look tells
-            continue
-        return replace(finished, version=finished.version + 1)
-    raise TransientError("batch_contended", "The batch is being finished by others. Ask again.")
+        except (ConflictError, TransientError):
+            if attempt == ATTEMPTS - 1:
+                raise
+            pause(attempt)
+            batch = need(books.load(batch_ref(batch_id)), batch_ref(batch_id))
+            if batch.finished_at is not None:  # by somebody else, or by us with a lost reply
+                return batch
+        else:
+            return replace(finished, version=finished.version + 1)
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 # ---- Checking -------------------------------------------------------------------------------------------------------

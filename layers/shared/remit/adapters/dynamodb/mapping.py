@@ -363,6 +363,7 @@ def _series_to(series: NumberSeries) -> r.Record:
     return r.SeriesRecord(
         pk,
         sk,
+        last=series.last,
         last_issued_on=last.isoformat() if last else None,
         list_pk=list_pk,
         list_sk=list_sk,
@@ -371,7 +372,7 @@ def _series_to(series: NumberSeries) -> r.Record:
 
 def _series_from(record: r.SeriesRecord) -> NumberSeries:
     last = record.last_issued_on
-    return NumberSeries(keys.series_name_of(record.pk), record.version, date.fromisoformat(last) if last else None)
+    return NumberSeries(keys.series_name_of(record.pk), record.last, date.fromisoformat(last) if last else None)
 
 
 def _spoiled_number_to(spoiled: SpoiledNumber) -> r.Record:

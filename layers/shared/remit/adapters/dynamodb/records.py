@@ -172,6 +172,7 @@ class MessageRecord(Record, discriminator="message"):
 
 
 class SeriesRecord(Record, discriminator="series"):
+    last = IntegerAttribute()
     last_issued_on = UnicodeAttribute(null=True)
 
 
