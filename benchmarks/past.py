@@ -68,7 +68,7 @@ class _Past:
             tax_ids=(TaxId("eu_vat", "DE287654321"),), send_invoices_since=opened_at, dunning_since=opened_at,
         )  # fmt: skip
         self._balance = Balance(self.account.id, self._firm.default_currency)
-        name = series_name(self._firm, self._firm.today(opened_at))
+        name = series_name(self._firm.invoice_prefix, self._firm.today(opened_at))
         self._series = office.books.load(series_ref(name)).get(series_ref(name)) or NumberSeries(name)
         self.item: OpenItem
 

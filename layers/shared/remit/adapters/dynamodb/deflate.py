@@ -34,8 +34,33 @@ _DICTIONARY_1 = (
     b'6-01-01","amount_minor":,"open_minor":}],"reference":null,"template_version":"invoice-1"}"methods":["card","bank_trans'
     b'fer","cash","check","card_terminal","other"],"entries":["acc_01.EUR.1"]},"recorded_at":"2026-01-01T00:00:00.000000Z"}'
 )
-_DICTIONARIES = {zlib.adler32(dictionary): dictionary for dictionary in (_DICTIONARY_1,)}
-_NEWEST = _DICTIONARY_1
+_DICTIONARY_2 = _DICTIONARY_1 + (
+    b'{"status":"settled","unscheduled","days_after_delivery":"sold_on":"2026-"discount_until":"percent":"methods":["c'
+    b'ard","bank_debit","bank_transfer","cash","check","card_terminal","other"],"ordered_at":"20"term":{"id":"net30","'
+    b'name":"Net 30","parts":[{"due":{"rule":"net_days","days":30}}],"methods":["card","bank_debit","bank_transfer","c'
+    b'ash","check","card_terminal","other"]},"kind":"services","kind":"subscription","kind":"deposit","mode":"prepaid"'
+    b',"answer":{"id":"inv_01","number":"INV-2026-000001","series":"INV-2026","account_id":"acc_01","order_id":"ord_01'
+    b'","kind":"products","mode":"postpaid","issued_on":"2026-01-01","status":"issued","overdue":false,"total_minor":1'
+    b',"open_minor":1,"written_off_minor":0,"recovered_minor":0,"reference":"PO-","note":null,"template_version":"invo'
+    b'ice-1","seller":{"name":"email":"billing@"address":{"line1":"line2":null,"postal_code":"1000","city":"","region"'
+    b':null,"country":"NL"},"tax_ids":[{"type":"eu_vat","value":"NL000000000B01"}]},"buyer":{"name":" GmbH","email":"a'
+    b'p@.example","address":{"line1":"","line2":"","postal_code":"","city":"","region":null,"country":"DE"},"tax_ids":'
+    b'[{"type":"eu_vat","value":"DE"}]},"term":{"id":"net30","name":"Net 30","parts":[{"due":{"rule":"net_days","days"'
+    b':30,"on":null},"percent":null,"fixed_minor":null}],"methods":["card","bank_debit","bank_transfer","cash","check"'
+    b',"card_terminal","other"],"currency":null,"discount":null,"collect":{},"card_fee":null},"totals":{"currency":"EU'
+    b'R","prices_include_tax":false,"net_minor":1,"tax_minor":1,"gross_minor":1,"payable_minor":1,"taxes":[{"tax_code"'
+    b':{"code":"VAT21","kind":"standard","rate":"21","reason":null},"taxable_minor":1,"tax_minor":1},{"tax_code":{"cod'
+    b'e":"VAT9","kind":"standard","rate":"9","reason":null},"taxable_minor":1,"tax_minor":1}]},"lines":[{"description"'
+    b':"","quantity":"1","unit_price_minor":1,"amount_minor":1,"tax_code":"VAT21","category":"services","charge":null}'
+    b',{"description":"","quantity":"1","unit_price_minor":1,"amount_minor":1,"tax_code":"VAT21","category":"services"'
+    b',"charge":null}],"deposits":[],"discount":null,"parts":[{"due_date":"2026-01-01","amount_minor":1,"open_minor":1'
+    b',"status":"open","days_overdue":0}],"methods":["card","bank_debit","bank_transfer","cash","check","card_terminal'
+    b'","other"],"subscription":null,"reverses":null,"deducted_on":null,"credit_notes":[],"settlements":[],"postponeme'
+    b'nts":[],"deliveries":[],"delivered_percent":"0","disputed_by":[],"collect_on":null,"entries":["acc_01.EUR.1"]},"'
+    b'recorded_at":"2026-01-01T00:00:00.000000Z"}'
+)
+_DICTIONARIES = {zlib.adler32(dictionary): dictionary for dictionary in (_DICTIONARY_1, _DICTIONARY_2)}
+_NEWEST = _DICTIONARY_2
 
 _HAS_DICTIONARY = 0x20  # FDICT, in the second byte
 
