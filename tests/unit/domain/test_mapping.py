@@ -161,7 +161,7 @@ def test_a_balance_is_on_the_agenda_while_there_is_a_day_to_look_at_it(balance: 
 def test_I3_invoices_are_listed_in_the_order_of_their_numbers(numbered: list[tuple[date, int]]) -> None:
     days = sorted(day for day, _ in numbered)
     numbers = sorted(number for _, number in numbered)
-    listed = [keys.invoice_listing("INV-2026", day, f"INV-2026-{n:06d}") for day, n in zip(days, numbers, strict=True)]
+    listed = [keys.document_listing("INV-2026", day, f"INV-2026-{n:06d}") for day, n in zip(days, numbers, strict=True)]
     assert listed == sorted(listed)
 
 

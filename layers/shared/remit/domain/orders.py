@@ -280,7 +280,7 @@ def on_terms(priced: PricedLines, term: PaymentTerm) -> PricedLines:
         priced = replace(priced, totals=totals)
     net, taxes = 0, []
     for subtotal in priced.totals.subtotals:
-        saved = round_half_up(subtotal.taxable_minor * percent / 100)
+        saved = round_half_up(Decimal(subtotal.taxable_minor) * percent / 100)
         net += saved
         if mode is DiscountTax.ON_EARLY_PAYMENT:
             tax = subtotal.tax_minor - min(subtotal.tax_minor, tax_on(subtotal.taxable_minor - saved, subtotal.tax_code))

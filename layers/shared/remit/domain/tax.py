@@ -116,7 +116,7 @@ def taxed_totals(
         priced = [amount.amount_minor for amount in groups[code]]
         total = sum(priced)
         taxable = net_of(total, replace(code, rate=code.rate * base_percent / 100)) if prices_include_tax else total
-        tax = total - taxable if prices_include_tax else tax_on(round_half_up(taxable * base_percent / 100), code)
+        tax = total - taxable if prices_include_tax else tax_on(round_half_up(Decimal(taxable) * base_percent / 100), code)
         subtotals.append(TaxSubtotal(code, taxable, tax))
         inside = split(tax, priced) if prices_include_tax and total else (0,) * len(priced)
         for amount, share in zip(groups[code], inside, strict=True):
