@@ -59,6 +59,9 @@ class Budget:
 
 
 ISSUE = Budget(16, 2, 2)
+ISSUE_IN_A_BATCH = Budget(12, 1)
+BATCH, BATCH_CUSTOMERS = 60, 50
+"""Invoices in the batch that is measured, and their customers: some have more than one order, as in any month."""
 ISSUE_AND_MOVE = Budget(17, 2, 2)
 """An invoice due before all that are open moves the account in the agenda: a moved index key costs two units, where a
 first entry costs one and an unchanged one nothing. That is one unit above the budget of issuing, for few invoices."""
@@ -168,6 +171,18 @@ class Bench:
             self.measure(operation, budget, lambda account=account, order=order: office.issue(account, order))
         order = office.order(new, TEN_LINES, currency="USD")
         self.measure("… in a currency that is not the firm's", Budget(16), lambda: office.issue(new, order))
+
+    def issuing_in_batches(self) -> None:
+        """Everything that a batch costs, by invoice: reading, the block of numbers, the invoices, the batch itself."""
+        office = self.office
+        accounts = [office.account(**DETAILS) for _ in range(BATCH_CUSTOMERS)]
+        orders = [(account, office.order(account, TEN_LINES)) for account in (*accounts, *accounts[: BATCH - BATCH_CUSTOMERS])]
+        with metered(self.client, self.store, TABLE, table_properties()) as meter:
+            batch = office.issue_batch(orders)
+        expect(len(batch.numbers) == BATCH and not any(line.refusal for line in batch.lines))
+        operation = f"issue in a batch of {BATCH} for {BATCH_CUSTOMERS} customers, each"
+        each = shared(meter.reported, BATCH), shared(meter.computed, BATCH)
+        self.figures.append(Figure(operation, *each, ISSUE_IN_A_BATCH))
 
     def webhooks(self) -> None:
         office = self.office
@@ -354,6 +369,10 @@ def less(whole: Cost, part: Cost) -> Cost:
     return Cost(whole.wru - part.wru, whole.rru - part.rru, whole.calls - part.calls)
 
 
+def shared(whole: Cost, by: int) -> Cost:
+    return Cost(whole.wru / by, whole.rru / by, round(whole.calls / by))
+
+
 @contextmanager
 def bench_on(engine: Stack) -> Iterator[Bench]:
     """An empty table with a firm that is set up."""
@@ -372,6 +391,7 @@ def measured_on(engine: Stack) -> list[Figure]:
     """The figures of all operations, each group from an empty table: a number series knows no past before its last date."""
     groups: list[tuple[Callable[[Bench], None], ...]] = [
         (Bench.issuing, Bench.webhooks, Bench.reading, Bench.payments_and_credits),
+        (Bench.issuing_in_batches,),
         (Bench.dunning,),
         (Bench.finding_the_due,),
         (Bench.exporting,),

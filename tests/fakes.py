@@ -327,9 +327,10 @@ class FakeBooks:
         for raw in (found[::-1] if newest_first else found)[:limit]:
             yield thing_of(raw)
 
-    def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
+    def account_with_balances(self, account_id: str, *, consistent: bool = True) -> tuple[Account | None, Sequence[Balance]]:
         first, last = keys.account(account_id)[1], keys.balance(account_id, "~")[1]
-        things = [thing_of(raw) for raw in self._table.query(keys.account_partition(account_id), first, last)]
+        table = self._table if consistent else self._indexed
+        things = [thing_of(raw) for raw in table.query(keys.account_partition(account_id), first, last)]
         account = next((thing for thing in things if isinstance(thing, Account)), None)
         return account, [thing for thing in things if isinstance(thing, Balance)]
 
@@ -379,6 +380,10 @@ class FakeBooks:
     def invoiced_accounts(self, series: str) -> Iterator[str]:
         for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.document_series(series)):
             yield keys.account_id_of(raw["PK"]["S"])
+
+    def unfinished_batches(self) -> Sequence[str]:
+        rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(AgendaKind.INVOICE_BATCH, keys.shard("")))
+        return [keys.id_of(raw["SK"]["S"]) for raw in rows]
 
     # Agenda
 

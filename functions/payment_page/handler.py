@@ -59,6 +59,8 @@ def _show(link: PaymentLink, firm: Firm, *, returned: bool) -> dict[str, Any]:
     view = pages.invoice_view(firm, need(loaded, invoice), found, firm.today(deployed_clock().now()))
     if found.status is InvoiceStatus.PAID:
         return _html(pages.paid_page(view))
+    if found.status in (InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE):
+        return _html(pages.closed_page(view))
     return _html(pages.processing_page(view) if returned else pages.invoice_page(view, os.environ["CHECKOUT_ORIGIN"]))
 
 

@@ -34,6 +34,7 @@ NEEDS: dict[str, set[str]] = {
     "firm": {"pynamodb", "pydantic", "msgspec"},
     "health": set(),
     "invoicing": {"pynamodb", "pydantic", "msgspec", "ulid"},
+    "invoice_batches": {"pynamodb", "msgspec"},
     "notifications": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "operations": {"boto3", "pynamodb", "pydantic", "msgspec", "ulid"},
     "outbox": {"boto3"},

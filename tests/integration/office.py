@@ -19,6 +19,7 @@ from remit.domain.credits import CreditKind, CreditTerms, TaxOption
 from remit.domain.dunning import Notice
 from remit.domain.errors import ConflictError, TransientError
 from remit.domain.firm import Firm, Switches
+from remit.domain.invoice_batches import InvoiceBatch
 from remit.domain.invoices import Invoice
 from remit.domain.money import Money
 from remit.domain.open_items import OpenItem
@@ -31,6 +32,7 @@ from remit.usecases.apply_gateway_report import apply_gateway_report
 from remit.usecases.change_account import change_account
 from remit.usecases.dun_account import DunningOutcome, dun_account
 from remit.usecases.idempotency import Answer, Request
+from remit.usecases.issue_batch import issue_batch
 from remit.usecases.issue_credit import CreditWish, issue_credit
 from remit.usecases.issue_invoice import issue_invoice
 from remit.usecases.open_account import NewAccount, open_account
@@ -213,7 +215,7 @@ class Office:
         key: str | None = None,
     ) -> str:
         wish = OrderWish(account_id, lines, currency, term_id=term, reference="PO-7781")
-        request = self._request(key, (account_id, lines, term), lambda order: OrderView.of(order).model_dump(mode="json"))
+        request = self._request(key, (account_id, lines, term), OrderView.written)
         return self._id(place_order(wish, request, self.firm, self.books, self.clock, self.ids))
 
     def issue(self, account_id: str, order_id: str, key: str | None = None) -> Answer:
@@ -225,6 +227,10 @@ class Office:
     def invoice(self, account_id: str, lines: Sequence[LineRequest] = ONE_LINE, **order: Any) -> str:
         """An order and its invoice; the invoice's id."""
         return self._id(self.issue(account_id, self.order(account_id, lines, **order)))
+
+    def issue_batch(self, orders: Sequence[tuple[str, str]], key: str | None = None) -> InvoiceBatch:
+        request = self._request(key, orders, lambda batch: {"id": batch.id})
+        return issue_batch(orders, request, self.firm, self.books, self.journal, self.clock, self.ids)[0]
 
     def receive(
         self,

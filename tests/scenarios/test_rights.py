@@ -16,6 +16,7 @@ RIGHTS: dict[str, set[str]] = {
     "FirmFunction": {READS, WRITES},
     "AccountsFunction": {READS, WRITES, "dynamodb:Query"},
     "InvoicingFunction": {READS, WRITES, "dynamodb:Query"},
+    "InvoiceBatchesFunction": {READS, WRITES, "dynamodb:Query"},
     "PaymentsFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue"},
     "CreditsFunction": {READS, WRITES, "dynamodb:Query"},
     "PaymentPageFunction": {READS, WRITES, "secretsmanager:GetSecretValue"},

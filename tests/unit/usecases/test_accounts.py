@@ -2,19 +2,21 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from remit.domain.accounts import AccountChange, Address
 from remit.domain.errors import ConflictError, InvalidError, NotFoundError
-from remit.domain.firm import Switches
+from remit.domain.firm import MoneyRules, Switches
 from remit.domain.invoices import series_name
+from remit.domain.terms import CardFee
 from remit.usecases.idempotency import ATTEMPTS
 from remit.usecases.ports import firm_ref
 from remit.usecases.set_firm import set_firm
 from tests.fakes import Fault
-from tests.support.builders import CLERK, NOW, Office, firm
+from tests.support.builders import CLERK, NET30, NOW, Office, firm
 from tests.support.refusals import refused
 
 
@@ -135,3 +137,19 @@ def test_two_who_set_the_profile_at_once_do_not_lose_a_switchs_time(office: Offi
 def test_I3_a_new_prefix_starts_a_new_series(office: Office) -> None:
     set_firm(firm(invoice_prefix="F"), office.books, office.clock)
     assert series_name(office.books.read(firm_ref()).invoice_prefix, NOW.date()) == "F-2026"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"templates": {"products": "fancy"}}, "unknown_template"),
+        ({"terms": {"c": replace(NET30, card_fee=CardFee("VAT99", Decimal(1)))}}, "unknown_tax_code"),
+        ({"default_currency": "XXX"}, "unknown_currency"),
+        ({"terms": {"c": replace(NET30, currency="XXX")}}, "unknown_currency"),
+        ({"money": MoneyRules(refund_limits={"XXX": 1})}, "unknown_currency"),
+    ],
+)
+def test_I7_T4_a_profile_that_names_what_it_does_not_have_is_refused(office: Office, changes: dict[str, Any], code: str) -> None:
+    with refused(office.books, code, InvalidError):
+        set_firm(firm(**changes), office.books, office.clock)
+    set_firm(firm(templates={"products": "invoice"}), office.books, office.clock)

@@ -199,6 +199,7 @@ class MessageView(View):
     claimed_at: datetime
     sent_at: datetime | None
     failure: str | None
+    about: list[str] = Field(description="Ids of the documents that it tells of")
 
 
 class MessagesPage(Page):

@@ -25,7 +25,7 @@ class Message:
     """One e-mail, sent by `actor`. `id` derives from the fact it tells of, so that the same fact is told once.
 
     `model` is the plain data that the template was filled with, without its pay links: template, version and
-    model together reproduce what was sent.
+    model together reproduce what was sent. `about`: the ids of the documents that it tells of.
     """
 
     id: str
@@ -41,4 +41,5 @@ class Message:
     provider_id: str | None = None
     failure: str | None = None
     actor: Actor = AUTOMATION
+    about: tuple[str, ...] = ()
     version: int = 0

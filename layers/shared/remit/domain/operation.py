@@ -236,7 +236,8 @@ def _open_lots(known: Sequence[str], changed: Sequence[Any]) -> tuple[str, ...]:
 
 def _look_again(planned: date | None, changed: Sequence[_Held], today: date) -> date | None:
     """When dunning has to look at the account: earlier than planned when something falls due earlier than before or is open
-    again, and now when an overdue invoice was settled, since a younger one may now be the oldest, with a tier of its own (D5)."""
+    again, and now when what was overdue is settled or postponed, since something younger may now be the oldest, with a tier
+    of its own (D5, P6)."""
     days = [planned] if planned else []
     for held in changed:
         if not isinstance(held.now, OpenItem):
@@ -245,6 +246,6 @@ def _look_again(planned: date | None, changed: Sequence[_Held], today: date) -> 
         after = held.now.next_due
         if after and (before is None or after < before):
             days.append(after + timedelta(days=1))
-        if before and before < today and after is None:
+        if before and before < today and (after is None or after > before):
             days.append(today)
     return min(days, default=None)

@@ -96,7 +96,10 @@ def _switched_on(firm: Firm, account: Account) -> date | None:
 def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: Letters, mailer: Mailer, clock: Clock) -> Message:
     oldest = notice.items[0]
     message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.due_date.isoformat()}_tier{notice.tier.number}"
-    return send_once(message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock)
+    invoices = tuple(dict.fromkeys(item.invoice_id for item in notice.items))
+    return send_once(
+        message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock, about=invoices
+    )
 
 
 def _move_on(balance: Balance, decision: Decision, said: DunningState, today: date, books: Books) -> None:

@@ -14,7 +14,7 @@ def need[T](loaded: Loaded, ref: Ref[T]) -> T:
     """
     found = loaded.get(ref)
     if found is None:
-        name = {"OpenItem": "invoice"}.get(ref.type.__name__, ref.type.__name__.lower())
+        name = {"OpenItem": "invoice", "InvoiceBatch": "batch"}.get(ref.type.__name__, ref.type.__name__.lower())
         raise NotFoundError(f"{name}_not_found", f"There is no such {name}.", id=ref.id or ref.owner)
     return found
 

@@ -17,7 +17,8 @@ from remit.domain.credits import Credit
 from remit.domain.dunning import Notice
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries
+from remit.domain.invoice_batches import InvoiceBatch
+from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
@@ -93,6 +94,14 @@ def lot_ref(account_id: str, lot_id: str) -> Ref[Payment] | Ref[Credit]:
 
 def series_ref(name: str) -> Ref[NumberSeries]:
     return Ref(NumberSeries, "", name)
+
+
+def spoiled_number_ref(number: str) -> Ref[SpoiledNumber]:
+    return Ref(SpoiledNumber, "", number)
+
+
+def batch_ref(batch_id: str) -> Ref[InvoiceBatch]:
+    return Ref(InvoiceBatch, "", batch_id)
 
 
 def message_ref(account_id: str, message_id: str) -> Ref[Message]:
@@ -191,8 +200,8 @@ class Journal(Protocol):
         """An account's entries in one currency in sequence, those between two numbers, strongly consistent."""
         ...
 
-    def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
-        """The account and its balances, one per currency it ever used: one strongly consistent read."""
+    def account_with_balances(self, account_id: str, *, consistent: bool = True) -> tuple[Account | None, Sequence[Balance]]:
+        """The account and its balances, one per currency it ever used: one read, strongly consistent unless told otherwise."""
         ...
 
     def accounts(self, cursor: str | None, limit: int) -> tuple[list[Account], str | None]:
@@ -223,7 +232,11 @@ class Journal(Protocol):
         ...
 
     def document_numbers(self, series: str) -> Iterator[str]:
-        """The numbers of all invoices or credit notes of a series, in their order."""
+        """The numbers of all invoices or credit notes of a series, spoiled ones among them, in their order."""
+        ...
+
+    def unfinished_batches(self) -> Sequence[str]:
+        """The ids of the invoice batches that have taken numbers and not settled all of them."""
         ...
 
     def invoiced_accounts(self, series: str) -> Iterator[str]:
@@ -240,6 +253,7 @@ class AgendaKind(StrEnum):
     AUTHORIZATION = "authorization"  # an authorised payment that expires, by instant
     REFUND = "refund"  # a refund on hold that is given to the processor, by instant
     CREDIT_EXPIRY = "credit_expiry"  # a credit that can no longer be used, by date
+    INVOICE_BATCH = "invoice_batch"  # a batch with numbers that are not settled, by the instant at which it took them
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 from typing import Any
 
-from remit.domain.firm import Firm, Switches
+from remit.domain.firm import Firm, Switches, require_consistent
 from remit.usecases.idempotency import persist
 from remit.usecases.ports import Books, Changes, Clock, firm_ref
 
@@ -11,8 +11,10 @@ from remit.usecases.ports import Books, Changes, Clock, firm_ref
 def set_firm(wanted: Firm, books: Books, clock: Clock) -> Firm:
     """Replace the profile by `wanted`, whose version and `*_since` do not count; the same again writes nothing.
 
-    A switch that goes on is stamped with the time, so that nothing is sent for the past (D1).
+    A switch that goes on is stamped with the time, so that nothing is sent for the past (D1). `InvalidError` for a
+    profile that names what it does not have.
     """
+    require_consistent(wanted)
 
     def decide() -> tuple[Changes, Firm]:
         current = books.load(firm_ref()).get(firm_ref())

@@ -41,8 +41,7 @@ def start_checkout(
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
         item = need(books.load(open_item_ref(account_id, invoice_id)), open_item_ref(account_id, invoice_id))
-        if item.open_minor == 0:
-            raise RuleError("invoice_settled", f"Invoice {item.number} has nothing left to pay.", open_minor=0)
+        item.require_open()
         item.require_method(Method.CARD)
         if current := _attempt_under_way(books, item, now):
             return [], current

@@ -141,11 +141,11 @@ class DynamoJournal:
             for record in islice(found, limit):
                 yield from_record(record)
 
-    def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
+    def account_with_balances(self, account_id: str, *, consistent: bool = True) -> tuple[Account | None, Sequence[Balance]]:
         connection()
         first, last = keys.account(account_id)[1], keys.balance(account_id, "~")[1]
         with reading():
-            found = Record.query(keys.account_partition(account_id), Record.sk.between(first, last), consistent_read=True)
+            found = Record.query(keys.account_partition(account_id), Record.sk.between(first, last), consistent_read=consistent)
             things = [from_record(record) for record in found]
         account = next((thing for thing in things if isinstance(thing, Account)), None)
         return account, [thing for thing in things if isinstance(thing, Balance)]
@@ -216,6 +216,14 @@ class DynamoJournal:
         with reading():
             for record in Record.listing_index.query(keys.document_series(series), attributes_to_get=["type", "PK"]):
                 yield keys.account_id_of(record.pk)
+
+    def unfinished_batches(self) -> Sequence[str]:
+        connection()
+        with reading():
+            return [
+                keys.id_of(record.sk)
+                for record in Record.agenda_index.query(keys.agenda(AgendaKind.INVOICE_BATCH, keys.shard("")))
+            ]
 
 
 class DynamoAgenda:

@@ -17,6 +17,8 @@
 | note | `A#<account>` | `T#<id>` | |
 | message | `A#<account>` | `M#<id>` | listing `L#message#<account>` / instant, id |
 | number series | `S#<series>` | `S` | listing `L#series` / name |
+| spoiled number (immutable) | `S#<series>` | `V#<number>` | listing `L#document#<series>` / date, number |
+| invoice batch | `A#` | `K#<id>` | agenda `G#invoice_batch#<shard>` / instant, until it is finished |
 | guard | `R#<kind>#<value>` | `R` | |
 | export | `E#<id>` | `E` | |
 | mark: how far a chain is counted in the totals | `Y#<account>` | `<currency>` | |
@@ -145,6 +147,15 @@ def message_partition(account_id: str) -> str:
 
 def series(name: str) -> tuple[str, str]:
     return f"S#{name}", "S"
+
+
+def spoiled_number(number: str) -> tuple[str, str]:
+    return f"S#{number.rpartition('-')[0]}", f"V#{number}"
+
+
+def invoice_batch(batch_id: str) -> tuple[str, str]:
+    """Under no account: a batch is the firm's."""
+    return account_partition(""), f"K#{batch_id}"
 
 
 def series_name_of(partition: str) -> str:

@@ -24,8 +24,20 @@ from remit.domain.credits import Credit
 from remit.domain.dunning import DunningState
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries
-from remit.domain.journal import Balance, EntryDraft, EntryKind, JournalEntry, Posting, Side, TopUpState, canonical, draft_facts
+from remit.domain.invoice_batches import InvoiceBatch
+from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
+from remit.domain.journal import (
+    Balance,
+    DraftChange,
+    EntryDraft,
+    EntryKind,
+    JournalEntry,
+    Posting,
+    Side,
+    TopUpState,
+    canonical,
+    draft_facts,
+)
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
@@ -136,6 +148,7 @@ def _balance_state(balance: Balance) -> dict[str, Any]:
         "unbilled_minor": balance.unbilled_minor,
         "lots": balance.lots,
         "top_up": _sparse(balance.top_up),
+        "draft_changes": _sparse(balance.draft_changes),
     }
 
 
@@ -163,6 +176,7 @@ def _balance_from(record: r.BalanceRecord) -> Balance:
         unbilled_minor=state.get("unbilled_minor", 0),
         lots=tuple(state.get("lots", ())),
         top_up=msgspec.convert(state.get("top_up", {}), TopUpState),
+        draft_changes=msgspec.convert(state.get("draft_changes", ()), tuple[DraftChange, ...]),
     )
 
 
@@ -351,6 +365,7 @@ def _series_to(series: NumberSeries) -> r.Record:
     return r.SeriesRecord(
         pk,
         sk,
+        last=series.last,
         last_issued_on=last.isoformat() if last else None,
         list_pk=list_pk,
         list_sk=list_sk,
@@ -359,7 +374,19 @@ def _series_to(series: NumberSeries) -> r.Record:
 
 def _series_from(record: r.SeriesRecord) -> NumberSeries:
     last = record.last_issued_on
-    return NumberSeries(keys.series_name_of(record.pk), record.version, date.fromisoformat(last) if last else None)
+    return NumberSeries(keys.series_name_of(record.pk), record.last, date.fromisoformat(last) if last else None)
+
+
+def _spoiled_number_to(spoiled: SpoiledNumber) -> r.Record:
+    pk, sk = keys.spoiled_number(spoiled.id)
+    list_pk, list_sk = keys.document_listing(spoiled.series, spoiled.issued_on, spoiled.id)
+    return r.SpoiledNumberRecord(pk, sk, body=_json(spoiled), list_pk=list_pk, list_sk=list_sk)
+
+
+def _invoice_batch_to(batch: InvoiceBatch) -> r.Record:
+    pk, sk = keys.invoice_batch(batch.id)
+    waiting_since = None if batch.finished_at else batch.reserved_at
+    return r.InvoiceBatchRecord(pk, sk, deflated=_deflate(batch), **_agenda(AgendaKind.INVOICE_BATCH, "", waiting_since))
 
 
 def _guard_to(guard: Guard) -> r.Record:
@@ -444,6 +471,8 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     Note: _note_to,
     Message: _message_to,
     NumberSeries: _series_to,
+    SpoiledNumber: _spoiled_number_to,
+    InvoiceBatch: _invoice_batch_to,
     Guard: _guard_to,
     Firm: _firm_to,
     Export: _export_to,
@@ -468,6 +497,8 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.NoteRecord: lambda record: _merge(Note, record.body),
     r.MessageRecord: lambda record: _inflate(record.content, Message),
     r.SeriesRecord: _series_from,
+    r.SpoiledNumberRecord: lambda record: _merge(SpoiledNumber, record.body),
+    r.InvoiceBatchRecord: lambda record: _inflate(record.deflated, InvoiceBatch),
     r.GuardRecord: _guard_from,
     r.FirmRecord: lambda record: _merge(Firm, record.body),
     r.ExportRecord: lambda record: _merge(Export, record.body),
@@ -491,6 +522,8 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     JournalEntry: lambda ref: keys.entry_named(ref.owner, ref.id),
     Message: lambda ref: keys.message(ref.owner, ref.id),
     NumberSeries: lambda ref: keys.series(ref.id),
+    SpoiledNumber: lambda ref: keys.spoiled_number(ref.id),
+    InvoiceBatch: lambda ref: keys.invoice_batch(ref.id),
     Guard: lambda ref: keys.guard(ref.owner, ref.id),
     Firm: lambda _ref: keys.FIRM,
     Export: lambda ref: keys.export(ref.id),

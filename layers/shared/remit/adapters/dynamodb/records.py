@@ -174,7 +174,16 @@ class MessageRecord(Record, discriminator="message"):
 
 
 class SeriesRecord(Record, discriminator="series"):
+    last = IntegerAttribute()
     last_issued_on = UnicodeAttribute(null=True)
+
+
+class SpoiledNumberRecord(Record, discriminator="spoiled_number"):
+    pass
+
+
+class InvoiceBatchRecord(Record, discriminator="invoice_batch"):
+    deflated = BinaryAttribute(legacy_encoding=False)
 
 
 class GuardRecord(Record, discriminator="guard"):
