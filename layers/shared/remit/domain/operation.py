@@ -19,7 +19,7 @@ from typing import Any
 from remit.domain.credits import Credit
 from remit.domain.errors import LedgerBrokenError
 from remit.domain.journal import Balance, EntryDraft, JournalEntry
-from remit.domain.open_items import Movement, OpenItem, movements
+from remit.domain.open_items import Movement, OpenItem, TakenDiscount, movements
 from remit.domain.orders import Discount, OrderKind
 from remit.domain.payments import Allocation, Payment
 from remit.domain.posting_rules import Circumstances, Effects, TopUpRelease
@@ -103,6 +103,7 @@ class Operation:
             discount = item.discount_on(value_date)
             if discount and allocation.amount_minor == item.payable_on(value_date):
                 settled = settled.settle(discount.gross_minor, None)
+                settled = replace(settled, discount_taken=TakenDiscount(source_id, discount))
                 self._discounts.append((item.invoice_id, discount))
             self.change(self._released(settled, "granted" if granted else "wallet"))
 
@@ -135,7 +136,15 @@ class Operation:
             self._recovered.append((item.invoice_id, -recovered))
         if opened := allocation.amount_minor - recovered:
             item = self._taken_from_wallet(item.reopen(opened, source_id), opened)
-        self.change(item)
+        self.change(self._without_discount(item, source_id))
+
+    def _without_discount(self, item: OpenItem, source_id: str) -> OpenItem:
+        """What was paid early and went back was not paid early: the full price is open again (T5)."""
+        taken = item.discount_taken
+        if taken is None or taken.source_id != source_id:
+            return item
+        self._discounts.append((item.invoice_id, taken.discount.taken_back()))
+        return replace(item.reopen(taken.discount.gross_minor, None), discount_taken=None)
 
     def _released(self, item: OpenItem, account: str) -> OpenItem:
         """What of a paid top-up reaches the wallet now: all that is paid, but first what an earlier, returned payment had

@@ -110,6 +110,10 @@ class Discount:
     def gross_minor(self) -> int:
         return self.net_minor + sum(tax for _, tax in self.taxes)
 
+    def taken_back(self) -> "Discount":
+        """The same below zero: a discount that was not earned after all."""
+        return Discount(-self.net_minor, tuple((code, -tax) for code, tax in self.taxes))
+
     def scaled(self, part_minor: int, whole_minor: int) -> "Discount":
         """The discount on a part of the invoice, when the rest was credited."""
         if part_minor == whole_minor:
