@@ -301,9 +301,7 @@ def dispute_lost(payment: Payment, dispute: Dispute, effects: Effects, why: Circ
         _debit("wallet", dispute.wallet_minor, payment.id),
         *(_fee_back(payment) if dispute.amount_minor == payment.amount_minor else ()),
     ]
-    return _money_back(
-        EntryKind.DISPUTE_LOST, payment, "disputes", dispute.amount_minor, taken, effects, why, gateway=dispute.id
-    )
+    return _money_back(EntryKind.DISPUTE_LOST, payment, "disputes", dispute.amount_minor, taken, effects, why, gateway=dispute.id)
 
 
 def _fee_back(payment: Payment) -> list[Posting]:

@@ -35,7 +35,11 @@ def apply_gateway_report(report: GatewayReport, request: Request[Payment], firm:
     credit. `NotFoundError` when the payment is not known (yet).
     """
     now = clock.now()
-    return once(books, request, now, lambda consistent: _taken_in(report, request.actor, firm, books, now))
+
+    def decide(consistent: bool) -> tuple[Changes, Payment]:
+        return _taken_in(report, request.actor, firm, books, now)
+
+    return once(books, request, now, decide)
 
 
 def note_answer(report: GatewayReport, actor: Actor, firm: Firm, books: Books, clock: Clock) -> Payment:
@@ -61,9 +65,7 @@ def _taken_in(report: GatewayReport, actor: Actor, firm: Firm, books: Books, now
         raise LedgerBrokenError("gateway_currency_differs", f"The gateway reports {report.currency} for {known.id}.")
 
     value_date = firm.today(report.occurred_at)
-    operation = Operation(
-        balance_or_new(loaded, report.account_id, report.currency), Circumstances(value_date, now, actor)
-    )
+    operation = Operation(balance_or_new(loaded, report.account_id, report.currency), Circumstances(value_date, now, actor))
     operation.hold(known, *touched_items(payment, loaded, books).values())
     operation.change(payment)
     if arrived:

@@ -5,7 +5,7 @@ from datetime import datetime
 from remit.domain.actor import Actor
 from remit.domain.errors import RuleError
 from remit.domain.firm import Firm
-from remit.domain.payments import GatewayReport, Payment, PaymentStatus
+from remit.domain.payments import Payment, PaymentStatus
 from remit.usecases.apply_gateway_report import note_answer
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import need
@@ -93,4 +93,3 @@ def release_authorization(
 def _is_over(payment: Payment, now: datetime) -> bool:
     expired = payment.authorized_until is not None and payment.authorized_until <= now
     return expired and payment.status is PaymentStatus.AUTHORIZED and payment.capture_minor is None
-

@@ -95,9 +95,7 @@ def charge_saved_method(
     return payment, answer
 
 
-def ask_gateway(
-    payment: Payment, actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
-) -> Payment:
+def ask_gateway(payment: Payment, actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock) -> Payment:
     """Give a stored attempt to the gateway, under the attempt's id, and take in what it answers.
 
     An answer that is lost changes nothing: the attempt waits to be looked up. A refusal is final, and nothing was charged.
@@ -151,9 +149,7 @@ def _close_open_pages(
         close_pages(others, books, gateway)
 
 
-def _attempt(
-    attempt_id: str, wish: ChargeWish, wanted: Payable, saved: SavedMethod, gateway_name: str, now: datetime
-) -> Payment:
+def _attempt(attempt_id: str, wish: ChargeWish, wanted: Payable, saved: SavedMethod, gateway_name: str, now: datetime) -> Payment:
     return Payment(
         id=attempt_id,
         account_id=wish.account_id,

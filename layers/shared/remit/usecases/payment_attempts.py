@@ -115,7 +115,9 @@ def _fee(invoices: Sequence[Invoice], shares: Sequence[Allocation], firm: Firm) 
         codes.add(wanted.tax_code)
     if len(codes) > 1:
         raise RuleError(
-            "card_fees_differ", "These invoices have card fees of different tax codes. Pay them one by one.", tax_codes=sorted(codes)
+            "card_fees_differ",
+            "These invoices have card fees of different tax codes. Pay them one by one.",
+            tax_codes=sorted(codes),
         )
     return Fee(net, tax, codes.pop()) if net else None
 

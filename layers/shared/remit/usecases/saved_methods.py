@@ -74,9 +74,7 @@ def customer_of(account: Account, books: Books, gateway: PaymentGateway, now: da
     return noted.payment.customer_id or made
 
 
-def save_method(
-    report: MethodReport, actor: Actor, books: Books, gateway: PaymentGateway, clock: Clock
-) -> Account | None:
+def save_method(report: MethodReport, actor: Actor, books: Books, gateway: PaymentGateway, clock: Clock) -> Account | None:
     """Keep a method that the customer saved, with a label and an expiry that the customer knows it by (A3).
 
     The first one becomes the default. Told twice it is kept once; one that was given up meanwhile is not kept. None when
@@ -95,9 +93,7 @@ def save_method(
     return _change_settings(report.account_id, keep, actor, clock.now(), books)
 
 
-def forget_method(
-    account_id: str, method_id: str, actor: Actor, books: Books, gateway: PaymentGateway, clock: Clock
-) -> Account:
+def forget_method(account_id: str, method_id: str, actor: Actor, books: Books, gateway: PaymentGateway, clock: Clock) -> Account:
     """Give a saved method up, at the gateway first: what is off the list must not be chargeable any more.
 
     The next one, if any, becomes the default. `NotFoundError` when the account has no such method.
