@@ -26,6 +26,7 @@ HEAVY = ("boto3", "pynamodb", "pydantic", "stripe", "jinja2", "msgspec", "ulid")
 NEEDS: dict[str, set[str]] = {
     "accounting_export": {"boto3"},  # pynamodb is loaded by the steps that use it
     "accounts": {"pynamodb", "pydantic", "msgspec", "ulid"},
+    "agenda": {"boto3", "pynamodb", "msgspec", "stripe", "ulid"},
     "clock": {"pynamodb", "pydantic", "msgspec"},
     "credits": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "dunning": {"boto3", "pynamodb", "msgspec", "jinja2"},
@@ -47,6 +48,7 @@ NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "t
 
 CLIENTS: dict[str, set[str]] = {
     "accounting_export": {"s3"},
+    "agenda": {"dynamodb", "secretsmanager"},
     "dunning": {"dynamodb", "sesv2", "secretsmanager"},
     "health": set(),
     "notifications": {"dynamodb", "sesv2", "secretsmanager"},
