@@ -24,7 +24,8 @@ AUTHORIZED_CHARGE = CHARGE | {
 PARTLY_CAPTURED = CHARGE | {"amount_captured": 9000}
 FAILED_CHARGE = CHARGE | {"id": "ch_2", "captured": False, "failure_code": "insufficient_funds"}
 DISPUTE = {"id": "du_1", "amount": 12100, "currency": "eur", "created": AT - 9, "status": "needs_response",
-           "reason": "fraudulent", "payment_intent": "pi_1", "balance_transactions": [{"amount": -12100, "fee": 1500, "currency": "eur"}]}  # fmt: skip
+           "reason": "fraudulent", "payment_intent": "pi_1",
+           "balance_transactions": [{"amount": -12100, "fee": 1500, "currency": "eur"}]}  # fmt: skip
 SETUP = {"id": "seti_1", "payment_method": "pm_1", "customer": "cus_1", "metadata": {"remit_account_id": "acc_1"}}
 SESSION = {"id": "cs_1", "amount_total": 12100, "currency": "jpy", "payment_intent": "pi_1", "metadata": METADATA}
 
