@@ -422,6 +422,30 @@ def test_G3_every_order_and_repetition_of_a_payments_events_gives_one_ledger(sto
     assert ledger(repeated) == ledger(in_order)
 
 
+# Oldest first
+
+
+def test_P2_oldest_first_reads_only_what_the_amount_needs(office: Office, account_id: str) -> None:
+    invoices = [office.invoice(account_id) for _ in range(12)]
+    seen: list[int] = []
+    load = office.books.load
+    office.books.load = lambda *refs, **how: seen.append(len(refs)) or load(*refs, **how)  # type: ignore[method-assign,func-returns-value]
+    office.receive(account_id, 15000, oldest_first=True)
+    assert seen == [4], "the account, its balance, and two invoices"
+    office.books.load = load  # type: ignore[method-assign]
+    assert [office.item(account_id, id).open_minor for id in invoices[:3]] == [0, 9200, 12100]
+    pay.proves(office, account_id)
+
+
+def test_P2_oldest_first_goes_on_when_the_index_is_behind(office: Office, account_id: str) -> None:
+    first, second = office.invoice(account_id), office.invoice(account_id)
+    with office.books.lagging():
+        office.receive(account_id, 12100, allocations=[Allocation(first, 12100)])
+        office.receive(account_id, 12100, oldest_first=True)
+    assert office.item(account_id, second).open_minor == 0
+    pay.proves(office, account_id)
+
+
 # Reallocation
 
 
