@@ -12,12 +12,15 @@ from remit.domain.errors import InvalidError, RuleError
 from remit.domain.open_items import InvoiceStatus, OpenItem
 from remit.domain.payments import (
     MAX_ALLOCATIONS,
+    STATE,
     Allocation,
+    Fee,
     GatewayReport,
     Payment,
     PaymentStatus,
     Transaction,
     check_allocations,
+    latest_first,
     oldest_first,
     within_open,
 )
@@ -131,7 +134,7 @@ def test_P4_an_attempt_blocks_a_second_while_it_may_still_be_completed(
 @given(st.lists(strategies.open_items(), max_size=8), strategies.amounts)
 def test_P2_oldest_first_allocates_no_more_than_the_payment_nor_than_is_open(items: list[OpenItem], amount: int) -> None:
     items = [replace(item, invoice_id=f"inv_{n}") for n, item in enumerate(items)]
-    allocations = oldest_first(items, amount)
+    allocations = oldest_first(items, amount, TODAY)
     open_minor = {item.invoice_id: item.open_minor for item in items}
     assert all(0 < each.amount_minor <= open_minor[each.invoice_id] for each in allocations)
     assert sum(each.amount_minor for each in allocations) == min(amount, sum(open_minor.values()))
@@ -141,7 +144,7 @@ def test_P2_oldest_first_allocates_no_more_than_the_payment_nor_than_is_open(ite
 def test_P2_oldest_first_leaves_nothing_older_open_beside_what_it_pays(items: list[OpenItem], amount: int) -> None:
     items = [replace(item, invoice_id=f"inv_{n}", number=f"INV-{n:03d}") for n, item in enumerate(items)]
     queue = sorted((i for i in items if i.open_minor), key=lambda item: (item.next_due or date.max, item.number))
-    paid = {each.invoice_id: each.amount_minor for each in oldest_first(items, amount)}
+    paid = {each.invoice_id: each.amount_minor for each in oldest_first(items, amount, TODAY)}
     started = [item for item in queue if item.invoice_id in paid]
     assert started == queue[: len(started)]
     assert all(paid[item.invoice_id] == item.open_minor for item in started[:-1])
@@ -149,17 +152,17 @@ def test_P2_oldest_first_leaves_nothing_older_open_beside_what_it_pays(items: li
 
 def test_P2_150_over_two_invoices_pays_the_first_and_part_of_the_second() -> None:
     items = [open_item("inv_2", 6050, date(2026, 5, 9)), open_item("inv_1", 12100, date(2026, 5, 1))]
-    assert oldest_first(items, 15000) == (Allocation("inv_1", 12100), Allocation("inv_2", 2900))
+    assert oldest_first(items, 15000, TODAY) == (Allocation("inv_1", 12100), Allocation("inv_2", 2900))
 
 
 def test_P2_invoices_due_on_the_same_day_are_paid_in_the_order_of_their_numbers() -> None:
     items = [open_item(f"inv_{n}", 100) for n in (3, 1, 2)]
-    assert [each.invoice_id for each in oldest_first(items, 250)] == ["inv_1", "inv_2", "inv_3"]
+    assert [each.invoice_id for each in oldest_first(items, 250, TODAY)] == ["inv_1", "inv_2", "inv_3"]
 
 
 def test_P2_no_more_than_40_invoices_are_paid_in_one_write() -> None:
     items = [open_item(f"inv_{n:03d}", 100) for n in range(50)]
-    assert len(oldest_first(items, 5000)) == MAX_ALLOCATIONS == 40
+    assert len(oldest_first(items, 5000, TODAY)) == MAX_ALLOCATIONS == 40
 
 
 @given(
@@ -173,7 +176,7 @@ def test_P4_money_that_arrives_is_cut_to_what_is_open_and_to_what_there_is(
     """Invoices 5 to 9 are not known: their share is not lost but left unapplied."""
     items = {f"inv_{n}": replace(open_item(f"inv_{n}", 1), open_minor=left) for n, left in enumerate(open_minor)}
     intended = [Allocation(f"inv_{n}", wish) for n, wish in wishes]
-    allocations = within_open(intended, items, amount)
+    allocations = within_open(intended, items, amount, TODAY)
     wanted = {wish.invoice_id: wish.amount_minor for wish in intended}
     assert sum(each.amount_minor for each in allocations) <= amount
     assert all(0 < each.amount_minor <= min(items[each.invoice_id].open_minor, wanted[each.invoice_id]) for each in allocations)
@@ -203,12 +206,13 @@ def test_P2_allocations_up_to_the_payment_and_to_40_invoices_are_accepted() -> N
 def test_P2_a_payment_gives_no_more_than_is_unapplied(payment: Payment, wish: int) -> None:
     if wish > payment.unapplied_minor:
         with pytest.raises(RuleError, match="allocation_exceeds_payment"):
-            payment.draw([Allocation("inv_1", wish)], 7)
+            payment.draw([Allocation("inv_1", wish)])
     else:
-        drawn = payment.draw([Allocation("inv_1", wish)], 7)
+        drawn = payment.draw([Allocation("inv_1", wish)])
         assert payment.unapplied_minor - drawn.unapplied_minor == wish
-        assert drawn.allocations[-1] == Allocation("inv_1", wish)
-        assert drawn.entries[-1] == 7
+        assert drawn.allocated_to("inv_1") - payment.allocated_to("inv_1") == wish
+        back = drawn.undraw([Allocation("inv_1", wish)])
+        assert (back.unapplied_minor, back.allocated_to("inv_1")) == (payment.unapplied_minor, payment.allocated_to("inv_1"))
 
 
 @given(strategies.open_items(), st.data())
@@ -216,10 +220,10 @@ def test_P2_settling_pays_the_parts_oldest_first_and_keeps_the_sum(item: OpenIte
     if item.open_minor == 0:
         return
     amount = data.draw(st.integers(1, item.open_minor))
-    settled = item.settle(amount, 9)
+    settled = item.settle(amount, "pay_1")
     assert settled.open_minor == item.open_minor - amount == sum(part.open_minor for part in settled.parts)
-    assert settled.entries == (*item.entries, 9)
-    by_date = sorted(zip(item.parts, settled.parts, strict=True), key=lambda pair: pair[0].due_date)
+    assert settled.settled_by("pay_1") - item.settled_by("pay_1") == amount
+    by_date = sorted(zip(item.parts, settled.parts, strict=True), key=lambda pair: pair[0].position)
     touched = [before.open_minor != after.open_minor for before, after in by_date if before.open_minor]
     assert touched == sorted(touched, reverse=True), "a younger part was paid before an older one"
     assert all(0 <= after.open_minor <= before.open_minor for before, after in by_date)
@@ -228,7 +232,7 @@ def test_P2_settling_pays_the_parts_oldest_first_and_keeps_the_sum(item: OpenIte
 @pytest.mark.parametrize("amount", [0, -1, 12101])
 def test_P2_an_invoice_takes_no_more_than_is_open_and_nothing_below_one(amount: int) -> None:
     with pytest.raises(RuleError) as refusal:
-        open_item("inv_1", 12100).settle(amount, 1)
+        open_item("inv_1", 12100).settle(amount, "pay_1")
     assert refusal.value.code == "allocation_exceeds_open"
     assert refusal.value.facts["open_minor"] == 12100
 
@@ -236,9 +240,9 @@ def test_P2_an_invoice_takes_no_more_than_is_open_and_nothing_below_one(amount: 
 def test_I1_an_invoice_goes_from_issued_over_part_paid_to_paid() -> None:
     item = open_item("inv_1", 12100)
     assert item.status is InvoiceStatus.ISSUED
-    item = item.settle(100, 2)
+    item = item.settle(100, "pay_1")
     assert item.status is InvoiceStatus.PART_PAID
-    item = item.settle(12000, 3)
+    item = item.settle(12000, "pay_2")
     assert item.status is InvoiceStatus.PAID
     assert item.next_due is None
 
@@ -255,3 +259,32 @@ def test_T3_a_method_that_the_term_does_not_allow_is_refused() -> None:
     with pytest.raises(RuleError) as refusal:
         item.require_method(Method.CARD)
     assert refusal.value.facts["allowed_methods"] == ["cash"]
+
+
+def test_P5_every_status_is_summed_up_to_a_state() -> None:
+    assert set(STATE) == set(PaymentStatus)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**8), st.integers(1, 10**9), st.data())
+def test_T4_the_fee_on_a_part_is_never_more_than_that_part(net: int, tax: int, rest: int, data: st.DataObject) -> None:
+    fee, asked = Fee(net, tax, "VAT21"), net + tax + rest
+    captured = data.draw(st.integers(0, asked))
+    part = fee.scaled(captured, asked)
+    assert 0 <= part.gross_minor <= captured
+    assert part.net_minor <= net
+    assert part.tax_minor <= tax
+    assert fee.scaled(asked, asked) == fee
+
+
+@given(st.lists(st.integers(1, 1000), max_size=6), st.integers(0, 7000))
+def test_P9_what_is_gone_takes_back_the_latest_allocations_first(amounts: list[int], gone: int) -> None:
+    made = [Allocation(f"inv_{n}", amount) for n, amount in enumerate(amounts)]
+    taken = latest_first(made, gone)
+    assert sum(each.amount_minor for each in taken) == min(gone, sum(amounts))
+    assert [each.invoice_id for each in taken] == [each.invoice_id for each in reversed(made)][: len(taken)]
+
+
+def test_P8_a_charge_that_captured_and_failed_came_back_and_one_that_only_failed_did_not() -> None:
+    failed, captured = Transaction(NOW, "failure", "ch_1", 100), Transaction(NOW, "capture", "ch_1", 100)
+    assert attempt(transactions=(captured, failed)).is_returned
+    assert not attempt(transactions=(failed, replace(captured, id="ch_2"))).is_returned
