@@ -79,7 +79,7 @@ def charge_saved_method(
         wanted, saved = _payable(wish, firm, books, now)
         others = list(under_way(wanted.items, books, now).values())
         require_not_sent(others)
-        if any(attempt.checkout_url for attempt in others):
+        if others:  # opened since the pages were closed
             raise RuleError("payment_under_way", "The customer is on a payment page.", payment_id=others[0].id)
         attempt = _attempt(attempt_id, wish, wanted, saved, gateway.name, now)
         items = [replace(item, payment_attempt=attempt.id) for item in wanted.items]
