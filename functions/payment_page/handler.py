@@ -23,8 +23,9 @@ from remit.domain.open_items import InvoiceStatus
 from remit.domain.payments import Payment
 from remit.usecases.idempotency import Request
 from remit.usecases.loading import need
+from remit.usecases.payment_attempts import Pick
 from remit.usecases.ports import invoice_ref, open_item_ref
-from remit.usecases.start_checkout import start_checkout
+from remit.usecases.start_checkout import CheckoutWish, start_checkout
 
 logger = Logger()
 books = DynamoBooks()
@@ -76,7 +77,8 @@ def _pay(link: PaymentLink, base_url: str, firm: Firm) -> dict[str, Any]:
 
     gateway = stripe_gateway(os.environ["GATEWAY_API_BASE"])
     try:
-        payment, _ = start_checkout(link.account_id, link.invoice_id, request, return_url, books, gateway, clock, ids)
+        wish = CheckoutWish(link.account_id, [Pick(link.invoice_id)])
+        payment, _ = start_checkout(wish, request, return_url, firm, books, gateway, clock, ids)
     except RuleError as refusal:
         logger.info("checkout refused", extra={"code": refusal.code})
         return _show(link, firm, returned=refusal.code == "payment_under_way")

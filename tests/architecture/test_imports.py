@@ -28,6 +28,7 @@ NEEDS: dict[str, set[str]] = {
     "accounts": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "auditor": {"boto3", "pynamodb", "msgspec"},
     "auto_top_up": {"pynamodb", "msgspec", "ulid"},
+    "agenda": {"boto3", "pynamodb", "msgspec", "stripe", "ulid"},
     "clock": {"pynamodb", "pydantic", "msgspec"},
     "credits": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "dunning": {"boto3", "pynamodb", "msgspec", "jinja2"},
@@ -54,6 +55,7 @@ NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "t
 CLIENTS: dict[str, set[str]] = {
     "accounting_export": {"s3"},
     "auditor": {"dynamodb", "s3"},
+    "agenda": {"dynamodb", "secretsmanager"},
     "dunning": {"dynamodb", "sesv2", "secretsmanager"},
     "health": set(),
     "notifications": {"dynamodb", "sesv2", "secretsmanager"},

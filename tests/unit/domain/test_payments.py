@@ -13,14 +13,17 @@ from remit.domain.open_items import DiscountOffer, OpenItem
 from remit.domain.orders import Discount
 from remit.domain.payments import (
     MAX_ALLOCATIONS,
+    STATE,
     Allocation,
     Dispute,
     DisputeStatus,
+    Fee,
     GatewayReport,
     Payment,
     PaymentStatus,
     Transaction,
     check_allocations,
+    latest_first,
     oldest_first,
     within_open,
 )
@@ -297,3 +300,32 @@ def test_P9_what_was_posted_of_a_dispute_is_not_the_gateways_to_say() -> None:
     said = Dispute("dp_1", DisputeStatus.WON, 100, 0, NOW)
     both = known.merged(said)
     assert (both.status, both.posted, both.held_minor, both.fee_minor) == (DisputeStatus.WON, DisputeStatus.OPEN, 40, 15)
+
+
+def test_P5_every_status_is_summed_up_to_a_state() -> None:
+    assert set(STATE) == set(PaymentStatus)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**8), st.integers(1, 10**9), st.data())
+def test_T4_the_fee_on_a_part_is_never_more_than_that_part(net: int, tax: int, rest: int, data: st.DataObject) -> None:
+    fee, asked = Fee(net, tax, "VAT21"), net + tax + rest
+    captured = data.draw(st.integers(0, asked))
+    part = fee.scaled(captured, asked)
+    assert 0 <= part.gross_minor <= captured
+    assert part.net_minor <= net
+    assert part.tax_minor <= tax
+    assert fee.scaled(asked, asked) == fee
+
+
+@given(st.lists(st.integers(1, 1000), max_size=6), st.integers(0, 7000))
+def test_P9_what_is_gone_takes_back_the_latest_allocations_first(amounts: list[int], gone: int) -> None:
+    made = [Allocation(f"inv_{n}", amount) for n, amount in enumerate(amounts)]
+    taken = latest_first(made, gone)
+    assert sum(each.amount_minor for each in taken) == min(gone, sum(amounts))
+    assert [each.invoice_id for each in taken] == [each.invoice_id for each in reversed(made)][: len(taken)]
+
+
+def test_P8_a_charge_that_captured_and_failed_came_back_and_one_that_only_failed_did_not() -> None:
+    failed, captured = Transaction(NOW, "failure", "ch_1", 100), Transaction(NOW, "capture", "ch_1", 100)
+    assert attempt(transactions=(captured, failed)).is_returned
+    assert not attempt(transactions=(failed, replace(captured, id="ch_2"))).is_returned

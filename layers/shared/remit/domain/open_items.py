@@ -92,6 +92,26 @@ class TakenDiscount:
     discount: Discount
 
 
+class CollectionResult(StrEnum):
+    """What came of charging the saved method on a due date (P3). `STARTED`: the payment says how it went on."""
+
+    STARTED = "started"
+    NO_METHOD = "no_saved_method"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    DISPUTED = "invoice_disputed"
+    UNDER_WAY = "payment_under_way"
+    SWITCHED_OFF = "switched_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The last automatic collection of an invoice: when, what came of it, and the payment it started."""
+
+    at: datetime
+    result: CollectionResult
+    payment_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Movement:
     """A change of what is open in one part: above zero it rises. The entry's postings on `receivable` are made of these."""
@@ -112,8 +132,8 @@ class OpenItem:
     `mode` is the account's payment mode when it was issued, in which it finishes (A4). `discount` is what an early
     payment saves. `top_up_minor`: what of a top-up invoice is still to reach the wallet when it is paid (W1).
     `disputed_by` are the payments in dispute that paid it (P9). `deducted_on`: the final invoice that deducts this
-    deposit (I10). `credit_notes`: those that name it (I11). `collect_on`: when the saved method is charged next (P3).
-    `deliveries`: what was delivered, in the order of the reports (T2).
+    deposit (I10). `credit_notes`: those that name it (I11). `collect_on`: when the saved method is charged next (P3), and
+    `collection` what came of it last. `deliveries`: what was delivered, in the order of the reports (T2).
     """
 
     account_id: str
@@ -144,6 +164,7 @@ class OpenItem:
     disputed_by: tuple[str, ...] = ()
     deducted_on: str | None = None
     collect_on: date | None = None
+    collection: Collection | None = None
     is_void: bool = False
     version: int = 0
 
@@ -197,6 +218,25 @@ class OpenItem:
     def _require_not_void(self) -> None:
         if self.is_void:
             raise RuleError("invoice_void", f"Invoice {self.number} is void.", invoice_id=self.invoice_id)
+
+    def require_undisputed(self) -> None:
+        """`RuleError` while a payment of this invoice is in dispute: nobody is asked for it meanwhile (P9)."""
+        if self.disputed_by:
+            raise RuleError(
+                "invoice_disputed",
+                f"A payment of invoice {self.number} is in dispute.",
+                invoice_id=self.invoice_id,
+                payments=list(self.disputed_by),
+            )
+
+    def due_on(self, day: date) -> int:
+        """What is due by that day: the open amount of the parts whose date has come (S5)."""
+        return sum(part.open_minor for part in self.parts if part.due_date and part.due_date <= day)
+
+    def next_due_after(self, day: date) -> date | None:
+        """The earliest due date after `day` of a part that is open."""
+        dates = [part.due_date for part in self.parts if part.open_minor and part.due_date and part.due_date > day]
+        return min(dates, default=None)
 
     def discount_on(self, value_date: date) -> Discount | None:
         """What a payment with that value date saves if it settles the rest; None when nothing. The discount on what was

@@ -42,6 +42,11 @@ class Request[T]:
         expires = now + self.lifetime if self.lifetime else None
         return Guard(self.kind, self.value, self.fingerprint, self.present(result), now, expires)
 
+    def first(self, books: Books) -> Guard | None:
+        """How it was answered before; None if it was not."""
+        ref = guard_ref(self.kind, self.value)
+        return books.load(ref).get(ref)
+
     def answer_again(self, first: Guard) -> "Answer":
         if first.fingerprint != self.fingerprint:
             raise IdempotencyKeyReusedError(self.value)
@@ -118,7 +123,7 @@ def once[T](
         except RemitError:
             if not consistent:
                 continue
-            first = books.load(guard_ref(request.kind, request.value)).get(guard_ref(request.kind, request.value))
+            first = request.first(books)
             if first is None:
                 raise
             return request.answer_again(first)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from remit.domain.accounts import Account, AccountChange, Note
+from remit.domain.accounts import Account, AccountChange, Note, SavedMethod
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.dunning import Notice
@@ -23,7 +23,7 @@ from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
-from remit.domain.payments import Payment
+from remit.domain.payments import GatewayReport, Payment
 from remit.domain.refunds import Refund
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
@@ -339,17 +339,78 @@ class CheckoutPage:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays on a hosted page: an e-mail address, or the gateway's own customer when a method is to be saved."""
+
+    email: str
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentName:
+    """Which of our payments a gateway's object belongs to."""
+
+    payment_id: str
+    account_id: str
+    invoice_ids: tuple[str, ...]
+
+
 class PaymentGateway(Protocol):
-    """A payment gateway with hosted checkout: card data never passes through Remit (G5)."""
+    """A payment gateway with hosted pages: card data never passes through Remit (G5).
+
+    Every call may raise `TransientError` (the outcome is unknown; the same call again is safe: ids of ours are its
+    idempotency keys), `GatewayFailedError` (the same call will never be answered otherwise) and `RuleError` (refused for good,
+    nothing was done). `now` is the instant at which an answer counts as told.
+    """
 
     name: str
 
-    def start_checkout(self, payment: Payment, description: str, email: str, return_url: str) -> CheckoutPage:
+    def start_checkout(self, payment: Payment, description: str, payer: Payer, return_url: str) -> CheckoutPage:
         """Open (or find again, by `payment.id`) a hosted checkout of `payment.amount_minor`.
 
-        `return_url` is where the payer comes back to, paid or not. Raises `TransientError` when the outcome is
-        unknown (calling again with the same payment is safe), `RuleError` when the gateway refuses.
+        `return_url` is where the payer comes back to, paid or not.
         """
+        ...
+
+    def expire_checkout(self, payment: Payment) -> bool:
+        """Close the payment's hosted page. False when it is too late: the payer has completed it."""
+        ...
+
+    def create_customer(self, account: Account) -> str:
+        """The id of the gateway's customer who keeps the account's methods."""
+        ...
+
+    def start_setup(self, setup_id: str, account_id: str, customer_id: str, currency: str, return_url: str) -> CheckoutPage:
+        """Open (or find again, by `setup_id`) a hosted page on which the customer saves a payment method."""
+        ...
+
+    def saved_method(self, method_id: str, saved_at: datetime) -> SavedMethod | None:
+        """What the customer knows the method by; None when it is of a kind that is not charged later, or was given up again."""
+        ...
+
+    def forget_method(self, method_id: str) -> None:
+        """Give a saved method up; one that is gone already is no error."""
+        ...
+
+    def charge(self, payment: Payment, customer_id: str, description: str, now: datetime) -> GatewayReport:
+        """Charge `payment.saved_method` without the payer: what came of it, a decline included (P3, P4)."""
+        ...
+
+    def look_up(self, payment: Payment, now: datetime) -> GatewayReport | None:
+        """How the payment stands at the gateway; None when the gateway knows no such payment (yet)."""
+        ...
+
+    def capture(self, payment: Payment, now: datetime) -> GatewayReport:
+        """Take `payment.capture_minor` of what is authorised and release the rest (P7)."""
+        ...
+
+    def cancel(self, payment: Payment, now: datetime) -> GatewayReport:
+        """Release an authorisation, or call back what was not sent yet."""
+        ...
+
+    def payment_of(self, transaction_id: str) -> PaymentName | None:
+        """Which of our payments a transaction of the gateway is about, for events that do not say it; None for none."""
         ...
 
 

@@ -55,7 +55,7 @@ _PAYMENT_FACTS = (
 )  # fmt: skip
 _OPEN_ITEM_FACTS = (
     "account_id", "invoice_id", "number", "currency", "issued_on", "total_minor", "methods", "kind", "mode", "ordered_at",
-    "subscription", "discount",
+    "subscription", "discount", "disputed_by",
 )  # fmt: skip
 _CREDIT_STATE = ("open_minor", "reversed_by", "entries")
 _REFUND_STATE = ("status", "submit_at", "approved_by", "gateway_id", "reported_at", "failure", "reversed_by", "entries")
@@ -293,7 +293,7 @@ def _payment_to(payment: Payment) -> r.Record:
 
 def _payment_agenda(payment: Payment) -> dict[str, str | None]:
     """An outcome to ask for, or an authorisation that will expire."""
-    if payment.status is PaymentStatus.AUTHORIZED:
+    if payment.status is PaymentStatus.AUTHORIZED and payment.look_up_at is None:
         return _agenda(AgendaKind.AUTHORIZATION, payment.account_id, payment.authorized_until)
     return _agenda(AgendaKind.OUTCOME, payment.account_id, payment.look_up_at)
 
