@@ -143,6 +143,14 @@ class OpenItem:
     def credited_minor(self) -> int:
         return sum(line.gross_minor for line in self.credited)
 
+    @property
+    def discount_taken_minor(self) -> int:
+        """What an early payment saved: the part of a settled invoice that neither money, credit nor a loss explains."""
+        if self.is_void:
+            return 0
+        settled = sum(settlement.amount_minor for settlement in self.settlements)
+        return self.total_minor - self.open_minor - settled - self.recoverable_minor
+
     def settled_by(self, source_id: str) -> int:
         return sum(settlement.amount_minor for settlement in self.settlements if settlement.source_id == source_id)
 
