@@ -24,14 +24,15 @@ from remit.adapters.dynamodb.mapping import from_record, key_of, to_record
 from remit.adapters.dynamodb.records import AgendaIndex, GuardRecord, ListingIndex, OpenIndex, Record
 from remit.domain.accounts import Account
 from remit.domain.dunning import Notice
-from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, RemitError, TransientError
+from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, RemitError, RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
+from remit.domain.refunds import Refund, RefundReport, RefundStatus
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
-from remit.usecases.ports import AgendaKind, Changes, CheckoutPage, DueThing, Letter, Loaded, Ref
+from remit.usecases.ports import AgendaKind, Changes, CheckoutPage, DueThing, Letter, Loaded, PaymentName, Ref
 
 type Key = tuple[str, str]
 type Raw = dict[str, Any]
@@ -65,7 +66,7 @@ class _Planned:
 class Trouble:
     """Faults planned by the number of the step at which they strike; steps are counted from the planning on.
 
-    Steps are named `load`, `commit`, `send` and `checkout`. A plan without a name counts all but loads.
+    Steps are named `load`, `commit`, `send`, `checkout` and `refund`. A plan without a name counts all but loads.
     """
 
     def __init__(self) -> None:
@@ -436,6 +437,8 @@ class FakeGateway:
     lifetime: timedelta = timedelta(hours=24)
     pages: dict[str, CheckoutPage] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    refunds: dict[str, RefundReport] = field(default_factory=dict)
+    refunds_are: RefundStatus = RefundStatus.SUCCEEDED
     _asked: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def start_checkout(self, payment: Payment, description: str, email: str, return_url: str) -> CheckoutPage:
@@ -448,6 +451,28 @@ class FakeGateway:
                 f"https://pay.example/{payment.id}", f"cs_{payment.id}", self.clock.now().replace(microsecond=0) + self.lifetime
             )
             return self.pages.setdefault(payment.id, page)
+
+    def refund(self, refund: Refund, payment: Payment, *, asked_before: bool) -> RefundReport:
+        """Gives back at once, unless `refunds_are` says otherwise; Σ refunds of a payment never exceed its amount."""
+        with self.trouble.step("refund"):
+            if refund.id not in self.refunds:
+                given = sum(made.amount_minor for made in self.refunds.values() if made.payment_id == payment.id)
+                if given + refund.amount_minor > payment.amount_minor:
+                    raise RuleError("gateway_refused", "The payment gateway refused: charge_already_refunded.")
+                self.refunds[refund.id] = RefundReport(
+                    refund_id=refund.id,
+                    account_id=refund.account_id,
+                    payment_id=payment.id,
+                    status=self.refunds_are,
+                    amount_minor=refund.amount_minor,
+                    currency=refund.currency,
+                    occurred_at=self.clock.now(),
+                    gateway_id=f"re_{refund.id}",
+                )
+            return self.refunds[refund.id]
+
+    def payment_of(self, transaction_id: str) -> PaymentName | None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment
-from remit.domain.refunds import Refund
+from remit.domain.refunds import Refund, RefundReport
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
 
@@ -85,9 +85,9 @@ def entry_ref(account_id: str, currency: str, sequence: int) -> Ref[JournalEntry
     return Ref(JournalEntry, account_id, f"{currency}#{sequence:010d}")
 
 
-def lot_ref(account_id: str, lot_id: str) -> Ref[Payment] | Ref[Credit]:
+def lot_ref(account_id: str, lot_id: str) -> Ref[Payment | Credit]:
     """A lot of credit is a payment or a credit; its id says which."""
-    return payment_ref(account_id, lot_id) if lot_id.startswith("pay_") else credit_ref(account_id, lot_id)
+    return Ref(Payment if lot_id.startswith("pay_") else Credit, account_id, lot_id)
 
 
 def series_ref(name: str) -> Ref[NumberSeries]:
@@ -251,6 +251,15 @@ class CheckoutPage:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PaymentName:
+    """Which of our payments a gateway's object belongs to."""
+
+    payment_id: str
+    account_id: str
+    invoice_ids: tuple[str, ...]
+
+
 class PaymentGateway(Protocol):
     """A payment gateway with hosted checkout: card data never passes through Remit (G5)."""
 
@@ -262,6 +271,18 @@ class PaymentGateway(Protocol):
         `return_url` is where the payer comes back to, paid or not. Raises `TransientError` when the outcome is
         unknown (calling again with the same payment is safe), `RuleError` when the gateway refuses.
         """
+        ...
+
+    def refund(self, refund: Refund, payment: Payment, *, asked_before: bool) -> RefundReport:
+        """Give money of `payment` back (or find again, by `refund.id`), and say how that stands.
+
+        `asked_before`: an earlier call may have done it, however long ago. Raises `TransientError` when the outcome is
+        unknown (calling again with `asked_before` is safe), `RuleError` when the gateway refuses: nothing was given back.
+        """
+        ...
+
+    def payment_of(self, transaction_id: str) -> PaymentName | None:
+        """Which of our payments a transaction of the gateway is about, for events that do not say it; None for none."""
         ...
 
 

@@ -9,9 +9,11 @@ from http import HTTPStatus
 import stripe
 
 from remit.adapters.secrets import secret
+from remit.adapters.stripe.refunds import make_refund
 from remit.domain.errors import GatewayFailedError, RuleError, TransientError
 from remit.domain.payments import Payment
-from remit.usecases.ports import CheckoutPage
+from remit.domain.refunds import Refund, RefundReport
+from remit.usecases.ports import CheckoutPage, PaymentName
 
 
 class StripeGateway:
@@ -54,6 +56,20 @@ class StripeGateway:
                 {"idempotency_key": payment.id},
             )
         return CheckoutPage(session.url or "", session.id, datetime.fromtimestamp(session.expires_at, UTC))
+
+    def refund(self, refund: Refund, payment: Payment, *, asked_before: bool) -> RefundReport:
+        """See `usecases.ports.PaymentGateway`. The refund's id is the idempotency key."""
+        with _translated():
+            return make_refund(self._client, refund, payment, asked_before=asked_before)
+
+    def payment_of(self, transaction_id: str) -> PaymentName | None:
+        """See `usecases.ports.PaymentGateway`. A payment intent's metadata says whose it is."""
+        with _translated():
+            metadata = self._client.v1.payment_intents.retrieve(transaction_id).to_dict()["metadata"] or {}
+        if "remit_payment_id" not in metadata:
+            return None
+        invoice_ids = tuple(filter(None, metadata.get("remit_invoice_ids", "").split(",")))
+        return PaymentName(metadata["remit_payment_id"], metadata["remit_account_id"], invoice_ids)
 
 
 @contextmanager
