@@ -19,7 +19,7 @@ from local.stack import ROOT
 from remit.adapters.http.api import PROBLEMS
 
 FILE = ROOT / "openapi.json"
-HTTP_FUNCTIONS = ("firm", "accounts", "invoicing", "payments", "credits", "operations", "clock")
+HTTP_FUNCTIONS = ("firm", "accounts", "invoicing", "payments", "credits", "refunds", "operations", "clock")
 METHODS = ("get", "put", "post", "patch", "delete")
 
 DESCRIPTION = """Serverless billing and accounts receivable on one double-entry ledger.

@@ -40,6 +40,7 @@ NEEDS: dict[str, set[str]] = {
     "payment_page": {"boto3", "pynamodb", "msgspec", "stripe", "jinja2", "ulid"},
     "payment_webhooks": {"boto3", "pynamodb", "msgspec", "stripe"},
     "payments": {"boto3", "pynamodb", "pydantic", "msgspec", "stripe", "ulid"},
+    "refunds": {"pynamodb", "pydantic", "msgspec", "ulid"},
 }
 
 NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "tests", "local", "pkg_resources", "setuptools")

@@ -11,8 +11,9 @@ from typing import Any
 
 from remit.adapters.dynamodb.books import DynamoAgenda, DynamoBooks, DynamoJournal
 from remit.contract.accounts import AccountView
+from remit.contract.credits import CreditView
 from remit.contract.invoices import InvoiceView, OrderView
-from remit.contract.payments import CreditView, PaymentView
+from remit.contract.payments import PaymentView
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.actor import Actor, Channel
 from remit.domain.credits import CreditKind, CreditTerms, TaxOption
@@ -250,7 +251,7 @@ class Office:
     def credit(self, account_id: str, amount_minor: int = 1_210, key: str | None = None) -> Answer:
         terms = CreditTerms(CreditKind.GOODWILL, "Outage on 14 February")
         wish = CreditWish(account_id, Money(amount_minor, "EUR"), TaxOption.INCLUDED, terms, "VAT21")
-        request = self._request(key, wish, CreditView.plain)
+        request = self._request(key, wish, lambda credit: CreditView.of(credit).model_dump(mode="json"))
         return issue_credit(wish, request, self.firm, self.books, self.clock, self.ids)
 
     def checkout(self, account_id: str, invoice_id: str, key: str | None = None) -> tuple[Payment, Answer]:
