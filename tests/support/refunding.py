@@ -240,9 +240,10 @@ def proved(office: Office, account_id: str) -> None:
     """The entries explain everything; Σ open is what is owed, Σ lots is the credit, no payment gave back more than it got."""
     assert office.differences(account_id) == ()
     balance = office.balance(account_id)
-    items = [item for item in office.books.all(OpenItem) if item.account_id == account_id]
-    payments = [payment for payment in office.books.all(Payment) if payment.account_id == account_id]
-    credits = [credit for credit in office.books.all(Credit) if credit.account_id == account_id]
+    things = [thing for thing in office.books.all(object) if getattr(thing, "account_id", None) == account_id]
+    items = [thing for thing in things if isinstance(thing, OpenItem)]
+    payments = [thing for thing in things if isinstance(thing, Payment)]
+    credits = [thing for thing in things if isinstance(thing, Credit)]
     assert sum(item.open_minor for item in items) == balance.receivable_minor
     lots = [*payments, *credits]
     assert sum(lot.available_minor for lot in lots) == balance.credit_minor

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.domain.credits import Credit
@@ -149,7 +149,6 @@ plans = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
 @given(plans)
 def test_L6_R2_no_sequence_of_credits_and_refunds_makes_or_loses_money(plan: list[tuple[Act, int, int]]) -> None:
     at = Scene()
