@@ -1,10 +1,14 @@
-"""Balance transactions: what a charge or refund moves on the account's balance, net of fees.
+"""Balance transactions: what a charge, refund or dispute moves on the account's balance, net of fees.
 
 Sources: https://docs.stripe.com/api/balance_transactions, https://docs.stripe.com/reports/balance-transaction-types.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local.stripe_double.clock import DAY_SECONDS
 from local.stripe_double.currencies import DECIMALS
 from local.stripe_double.lists import page
 from local.stripe_double.operations import Call, Operation
@@ -12,24 +16,69 @@ from local.stripe_double.parameters import Text, list_fields, object_fields
 from local.stripe_double.sandbox import Sandbox
 from local.stripe_double.store import StripeObject
 
-FEE_BASIS_POINTS = 290
-FEE_FIXED_HUNDREDTHS = 30
-AVAILABLE_AFTER_SECONDS = 2 * 86_400
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What Stripe takes of a payment: a share, a fixed part and at most ``fee_max``; hundredths of the currency's unit."""
+
+    basis_points: int = 0
+    fixed_hundredths: int = 0
+    fee_max_hundredths: int | None = None
+    dispute_hundredths: int = 1_500
 
 
-def processing_fee(amount: int, currency: str) -> int:
-    """Stripe's list price for cards, 2.9 % + 0.30, rounded half up, in minor units.
+PRICES: Mapping[str, Price] = {
+    "card": Price(290, 30),
+    "sepa_debit": Price(fixed_hundredths=35, dispute_hundredths=750),
+    "us_bank_account": Price(80, fee_max_hundredths=500),
+}
+"""List prices by type of payment method, the same in every currency: enough for books that must show a fee.
 
-    The fixed part is 30 hundredths of the currency's unit for every currency, which is enough for
-    books that must show a fee; the real one differs by country (https://stripe.com/pricing).
+The real ones differ by country (https://stripe.com/pricing, https://stripe.com/pricing/local-payment-methods).
+"""
 
-    >>> processing_fee(10_000, "usd")
+_CATEGORIES = {
+    "charge": ("charge", "charge"),
+    "payment": ("payment", "charge"),
+    "payment_failure_refund": ("payment_failure_refund", "charge_failure"),
+    "refund": ("refund", "refund"),
+    "payment_refund": ("payment_refund", "refund"),
+    "refund_failure": ("refund_failure", "refund_failure"),
+    "dispute": ("adjustment", "dispute"),
+    "dispute_reversal": ("adjustment", "dispute_reversal"),
+}
+"""Type and reporting category of each kind of movement."""
+
+AVAILABLE_AFTER_SECONDS = 2 * DAY_SECONDS
+
+
+def processing_fee(amount: int, currency: str, method_type: str = "card") -> int:
+    """What Stripe takes of a payment, rounded half up, in minor units.
+
+    >>> processing_fee(10_000, "usd")  # 2.9 % + 0.30
     320
+    >>> processing_fee(100_000, "usd", "us_bank_account")  # 0.8 %, at most 5.00
+    500
     """
-    variable = (amount * FEE_BASIS_POINTS + 5_000) // 10_000
+    price = PRICES[method_type]
+    fee = (amount * price.basis_points + 5_000) // 10_000 + _minor_units(price.fixed_hundredths, currency)
+    if price.fee_max_hundredths is not None:
+        fee = min(fee, _minor_units(price.fee_max_hundredths, currency))
+    return min(amount, fee)
+
+
+def dispute_fee(currency: str, method_type: str) -> int:
+    """What Stripe takes for a dispute, whatever its outcome, in minor units.
+
+    >>> dispute_fee("usd", "card")
+    1500
+    """
+    return _minor_units(PRICES[method_type].dispute_hundredths, currency)
+
+
+def _minor_units(hundredths: int, currency: str) -> int:
     minor_units: int = 10 ** DECIMALS[currency]
-    fixed = FEE_FIXED_HUNDREDTHS * minor_units // 100
-    return min(amount, variable + fixed)
+    return hundredths * minor_units // 100
 
 
 def add_transaction(
@@ -39,14 +88,19 @@ def add_transaction(
     amount: int,
     fee: int = 0,
     description: str | None = None,
+    available_on: int | None = None,
 ) -> StripeObject:
-    """Add a transaction; ``amount`` is signed, as on Stripe: refunds and their fees lower the balance."""
+    """Add a transaction; ``amount`` is signed, as on Stripe: refunds and disputes lower the balance.
+
+    ``kind`` is a key of the categories above; a negative ``fee`` is given back.
+    """
+    transaction_type, category = _CATEGORIES[kind]
     fees = [
         {
             "amount": fee,
             "application": None,
             "currency": source["currency"],
-            "description": "Stripe processing fees",
+            "description": "Dispute fee" if kind == "dispute" else "Stripe processing fees",
             "type": "stripe_fee",
         }
     ]
@@ -55,7 +109,7 @@ def add_transaction(
             "id": sandbox.new_id("txn"),
             "object": "balance_transaction",
             "amount": amount,
-            "available_on": sandbox.now() + AVAILABLE_AFTER_SECONDS,
+            "available_on": available_on or sandbox.now() + AVAILABLE_AFTER_SECONDS,
             "balance_type": "payments",
             "created": sandbox.now(),
             "currency": source["currency"],
@@ -64,10 +118,10 @@ def add_transaction(
             "fee": fee,
             "fee_details": fees if fee else [],
             "net": amount - fee,
-            "reporting_category": kind,
+            "reporting_category": category,
             "source": source["id"],
             "status": "pending",
-            "type": kind,
+            "type": transaction_type,
         }
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.stripe_double import balance_transactions
+from local.stripe_double.errors import ApiError
 from local.stripe_double.lists import page
 from local.stripe_double.operations import Call, Operation
 from local.stripe_double.parameters import (
@@ -32,6 +33,7 @@ _AUTHORIZED = {
     "seller_message": "Payment complete.",
     "type": "authorized",
 }
+_NOT_ASSESSED = {name: value for name, value in _AUTHORIZED.items() if name != "risk_score"} | {"risk_level": "not_assessed"}
 
 
 def add_charge(
@@ -42,11 +44,14 @@ def add_charge(
     captured: bool,
     decline: Decline | None = None,
     authenticated: bool = False,
+    mandate_id: str | None = None,
 ) -> StripeObject:
-    """Add the charge of one attempt of a payment intent: authorised, captured, or declined."""
+    """Add the charge of one attempt of a payment intent: authorised, captured, declined, or a debit that is pending."""
+    is_card = method["type"] == "card"
+    details = _card_details(sandbox, intent, method, captured, authenticated) if is_card else _debit_details(method, mandate_id)
     return sandbox.add(
         {
-            "id": sandbox.new_id("ch"),
+            "id": sandbox.new_id("ch" if is_card else "py"),
             "object": "charge",
             "amount": intent["amount"],
             "amount_captured": intent["amount"] if captured else 0,
@@ -70,11 +75,11 @@ def add_charge(
             "livemode": False,
             "metadata": dict(intent["metadata"]),
             "on_behalf_of": None,
-            "outcome": _declined_outcome(decline) if decline else dict(_AUTHORIZED),
-            "paid": decline is None,
+            "outcome": _outcome(decline, is_card=is_card),
+            "paid": is_card and decline is None,
             "payment_intent": intent["id"],
             "payment_method": method["id"],
-            "payment_method_details": _card_details(sandbox, intent, method, captured, authenticated),
+            "payment_method_details": details,
             "receipt_email": intent["receipt_email"],
             "receipt_number": None,
             "receipt_url": None,
@@ -84,14 +89,16 @@ def add_charge(
             "source_transfer": None,
             "statement_descriptor": None,
             "statement_descriptor_suffix": None,
-            "status": "failed" if decline else "succeeded",
+            "status": "failed" if decline else "succeeded" if is_card else "pending",
             "transfer_data": None,
             "transfer_group": None,
         }
     )
 
 
-def _declined_outcome(decline: Decline) -> dict[str, Any]:
+def _outcome(decline: Decline | None, *, is_card: bool) -> dict[str, Any]:
+    if decline is None:
+        return dict(_AUTHORIZED if is_card else _NOT_ASSESSED)
     if decline.blocked_by_stripe:
         return _AUTHORIZED | {
             "network_status": "not_sent_to_network",
@@ -148,6 +155,19 @@ def _card_details(
     return {"card": details, "type": "card"}
 
 
+def _debit_details(method: StripeObject, mandate_id: str | None) -> dict[str, Any]:
+    """The account that is debited, with the mandate that allows it."""
+    kind = method["type"]
+    shown = {
+        "sepa_debit": ("bank_code", "branch_code", "country", "fingerprint", "last4"),
+        "us_bank_account": ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number"),
+    }
+    details = {name: method[kind][name] for name in shown[kind]} | {"mandate": mandate_id}
+    if kind == "us_bank_account":
+        details["payment_reference"] = None
+    return {kind: details, "type": kind}
+
+
 _AUTHENTICATED = {
     "authentication_flow": "challenge",
     "electronic_commerce_indicator": "05",
@@ -159,12 +179,25 @@ _AUTHENTICATED = {
 }
 
 
-def settle(sandbox: Sandbox, charge: StripeObject) -> None:
+def settle(sandbox: Sandbox, charge: StripeObject, available_on: int | None = None) -> None:
     """Book a captured charge on the balance, with its fee."""
-    amount = charge["amount_captured"]
-    fee = balance_transactions.processing_fee(amount, charge["currency"])
-    transaction = balance_transactions.add_transaction(sandbox, charge, "charge", amount, fee, charge["description"])
+    amount, method_type = charge["amount_captured"], charge["payment_method_details"]["type"]
+    fee = balance_transactions.processing_fee(amount, charge["currency"], method_type)
+    kind = "charge" if method_type == "card" else "payment"
+    transaction = balance_transactions.add_transaction(sandbox, charge, kind, amount, fee, charge["description"], available_on)
     charge["balance_transaction"] = transaction["id"]
+
+
+def attempt_failed(sandbox: Sandbox, intent: StripeObject, error: ApiError) -> None:
+    """Leave an intent open for another payment method, with the error of the attempt that failed."""
+    last_error = error.body("")["error"]
+    del last_error["request_log_url"]
+    intent |= {
+        "status": "requires_payment_method",
+        "payment_method": None,
+        "last_payment_error": last_error,
+    }
+    sandbox.emit("payment_intent.payment_failed", intent)
 
 
 def settle_later(sandbox: Sandbox, charge: StripeObject) -> None:

@@ -1,10 +1,10 @@
-"""Checkout sessions in payment mode, on a hosted page (https://docs.stripe.com/api/checkout/sessions)."""
+"""Checkout sessions on a hosted page: to pay, or to save a payment method (https://docs.stripe.com/api/checkout/sessions)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from local.stripe_double import payment_intents, payments
+from local.stripe_double import debits, mandates, payment_intents, payment_methods, payments, setup_intents
 from local.stripe_double.addresses import full_address
 from local.stripe_double.currencies import (
     AMOUNT_MIN,
@@ -36,12 +36,32 @@ LIFETIME_MAX_SECONDS = 24 * 3600
 
 
 def create(sandbox: Sandbox, call: Call) -> StripeObject:
-    """Open a session; its payment intent is made when the customer first tries to pay.
+    """Open a session.
 
-    It expires after 24 hours, or at ``expires_at``, which lies between 30 minutes and 24 hours ahead.
+    It expires after 24 hours, or at ``expires_at``, which lies between 30 minutes and 24 hours ahead. In payment mode its
+    payment intent is made when the customer first tries to pay; in setup mode its setup intent is there at once.
     """
     _check_customer(sandbox, call)
-    session_id = sandbox.new_id("cs_test")
+    _check_mode(call)
+    open_session = _open_for_setup if call.params["mode"] == "setup" else _open_for_payment
+    session = open_session(sandbox, sandbox.new_id("cs_test"), call)
+    sandbox.schedule(session["expires_at"], EXPIRE, session["id"])
+    return session
+
+
+def _check_mode(call: Call) -> None:
+    """Refuse parameters that belong to the other mode."""
+    mode = call.params["mode"]
+    for name in _ONLY_IN_MODE["payment" if mode == "setup" else "setup"]:
+        if name in call.params:
+            raise invalid_request(f"You can not pass `{name}` in `{mode}` mode.", param=name)
+    needed = {"payment": ("line_items",), "setup": () if "payment_method_types" in call.params else ("currency",)}
+    for name in needed[mode]:
+        if name not in call.params:
+            raise invalid_request(f"Missing required param: {name}.", param=name, code="parameter_missing")
+
+
+def _open_for_payment(sandbox: Sandbox, session_id: str, call: Call) -> StripeObject:
     items = [_line_item(sandbox, index, given) for index, given in enumerate(call.params["line_items"])]
     currency = items[0]["currency"]
     if any(item["currency"] != currency for item in items):
@@ -50,13 +70,28 @@ def create(sandbox: Sandbox, call: Call) -> StripeObject:
     if total < AMOUNT_MIN.get(currency, 1):
         raise amount_too_small("The Checkout Session's total amount due must add up to at least", currency)
     check_charge_amount(total, currency, "line_items")
-    session = _new_session(sandbox, session_id, call, currency, total)
-    sandbox.add(
-        session,
-        line_items=items,
-        payment_intent_data=call.get("payment_intent_data", {}),
-    )
-    sandbox.schedule(session["expires_at"], EXPIRE, session_id)
+    data = call.get("payment_intent_data", {})
+    manual = data.get("capture_method") == "manual"
+    types = payment_methods.offered_types(call.params, currency, manual_capture=manual)
+    session = _new_session(sandbox, session_id, call, currency, types) | {
+        "amount_subtotal": total,
+        "amount_total": total,
+        "invoice_creation": {"enabled": False, "invoice_data": dict(_NO_INVOICE)},
+        "payment_method_collection": "if_required",
+        "payment_status": "unpaid",
+        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+    }
+    return sandbox.add(session, line_items=items, payment_intent_data=data)
+
+
+def _open_for_setup(sandbox: Sandbox, session_id: str, call: Call) -> StripeObject:
+    currency = known_currency(call.params["currency"]) if "currency" in call.params else None
+    types = payment_methods.offered_types(call.params, currency)
+    session = sandbox.add(_new_session(sandbox, session_id, call, currency, types), line_items=[])
+    data = call.get("setup_intent_data", {}) | call.given("customer") | {"payment_method_types": types}
+    intent = setup_intents.new_intent(sandbox, types, data)
+    session["setup_intent"] = intent["id"]
+    sandbox.hidden(intent["id"])["session"] = session_id
     return session
 
 
@@ -127,7 +162,8 @@ def _line_item(sandbox: Sandbox, index: int, given: dict[str, Any]) -> StripeObj
     }
 
 
-def _new_session(sandbox: Sandbox, session_id: str, call: Call, currency: str, total: int) -> StripeObject:
+def _new_session(sandbox: Sandbox, session_id: str, call: Call, currency: str | None, types: list[str]) -> StripeObject:
+    """A session as setup mode leaves it: with no amounts."""
     customer_id = call.get("customer")
     email = call.get("customer_email")
     return {
@@ -136,8 +172,8 @@ def _new_session(sandbox: Sandbox, session_id: str, call: Call, currency: str, t
         "adaptive_pricing": {"enabled": False},
         "after_expiration": None,
         "allow_promotion_codes": None,
-        "amount_subtotal": total,
-        "amount_total": total,
+        "amount_subtotal": None,
+        "amount_total": None,
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "billing_address_collection": None,
         "cancel_url": call.get("cancel_url"),
@@ -166,23 +202,12 @@ def _new_session(sandbox: Sandbox, session_id: str, call: Call, currency: str, t
         "expires_at": _expires_at(sandbox, call),
         "integration_identifier": None,
         "invoice": None,
-        "invoice_creation": {
-            "enabled": False,
-            "invoice_data": {
-                "account_tax_ids": None,
-                "custom_fields": None,
-                "description": None,
-                "footer": None,
-                "issuer": None,
-                "metadata": {},
-                "rendering_options": None,
-            },
-        },
+        "invoice_creation": None,
         "livemode": False,
         "locale": call.get("locale"),
         "managed_payments": {"enabled": False},
         "metadata": merge_metadata({}, call.get("metadata")),
-        "mode": "payment",
+        "mode": call.params["mode"],
         "name_collection": {
             "business": {"enabled": False, "optional": False},
             "individual": {"enabled": False, "optional": False},
@@ -191,11 +216,11 @@ def _new_session(sandbox: Sandbox, session_id: str, call: Call, currency: str, t
         "origin_context": None,
         "payment_intent": None,
         "payment_link": None,
-        "payment_method_collection": "if_required",
+        "payment_method_collection": "always",
         "payment_method_configuration_details": None,
-        "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
-        "payment_method_types": ["card"],
-        "payment_status": "unpaid",
+        "payment_method_options": {kind: dict(_TYPE_OPTIONS[kind]) for kind in types},
+        "payment_method_types": types,
+        "payment_status": "no_payment_required",
         "permissions": None,
         "phone_number_collection": {"enabled": False},
         "recovered_from": None,
@@ -208,7 +233,7 @@ def _new_session(sandbox: Sandbox, session_id: str, call: Call, currency: str, t
         "submit_type": call.get("submit_type"),
         "subscription": None,
         "success_url": call.params["success_url"],
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+        "total_details": None,
         "ui_mode": "hosted_page",
         "url": f"{sandbox.base_url}/c/pay/{session_id}",
         "wallet_options": None,
@@ -228,19 +253,24 @@ def _customer_details(email: str | None, name: str | None) -> dict[str, Any]:
     }
 
 
-def pay(sandbox: Sandbox, session: StripeObject, method: StripeObject) -> StripeObject:
-    """The customer submits a card on the hosted page.
+def submit(sandbox: Sandbox, session: StripeObject, method: StripeObject) -> StripeObject:
+    """The customer submits a card or bank account on the page of an open session; answers the session's intent.
 
-    The first attempt makes the payment intent and later ones go on with it: a declined card leaves the
-    session open. Raises the card error of a decline.
+    The first attempt to pay makes the payment intent and later ones go on with it: a declined card leaves the
+    session open. Raises the card error of a decline. Submitting a bank account accepts its mandate.
     """
-    check_open(session, "paid")
-    intent = _intent_of(sandbox, session)
-    return_url = f"{sandbox.base_url}/c/pay/{session['id']}"
+    payment_methods.check_offered(session["payment_method_types"], method, "Checkout Session")
     details = method["billing_details"]
     email = details["email"] or session["customer_email"]
     session["customer_details"] = _customer_details(email, details["name"])
-    payments.confirm(sandbox, intent, method, return_url=return_url)
+    if payment_methods.is_debit(method):
+        mandates.accept(sandbox, method)
+    return_url = f"{sandbox.base_url}/c/pay/{session['id']}"
+    intent = intent_of(sandbox, session) or _new_payment_intent(sandbox, session)
+    if intent["object"] == "setup_intent":
+        setup_intents.confirm_with(sandbox, intent, method, return_url)
+    else:
+        payments.confirm(sandbox, intent, method, return_url=return_url)
     if intent["status"] != "requires_action":
         complete(sandbox, session)
     return intent
@@ -254,12 +284,17 @@ def check_open(session: StripeObject, verb: str) -> None:
         )
 
 
-def _intent_of(sandbox: Sandbox, session: StripeObject) -> StripeObject:
-    if session["payment_intent"] is not None:
-        return sandbox.find("payment_intent", session["payment_intent"], "payment_intent")
+def intent_of(sandbox: Sandbox, session: StripeObject) -> StripeObject | None:
+    """The setup or payment intent of a session; before the first attempt to pay there is none."""
+    kind = "setup_intent" if session["mode"] == "setup" else "payment_intent"
+    return sandbox.find(kind, session[kind], kind) if session[kind] is not None else None
+
+
+def _new_payment_intent(sandbox: Sandbox, session: StripeObject) -> StripeObject:
     data = sandbox.hidden(session["id"])["payment_intent_data"]
-    params = {"payment_method_types": ["card"]} | data
-    if session["customer"] is None and session["customer_creation"] == "always":
+    params = {"payment_method_types": session["payment_method_types"]} | data
+    wants_customer = session["customer_creation"] == "always" or "setup_future_usage" in data
+    if session["customer"] is None and wants_customer:
         created = new_customer(sandbox, {"email": session["customer_email"]})
         session["customer"] = created["id"]
     if session["customer"] is not None:
@@ -271,18 +306,33 @@ def _intent_of(sandbox: Sandbox, session: StripeObject) -> StripeObject:
 
 
 def complete(sandbox: Sandbox, session: StripeObject) -> None:
-    """The session's intent was paid or authorised.
+    """The session's intent was paid, authorised, set up, or a bank debit was sent.
 
-    ``payment_status`` stays ``unpaid`` for an authorisation, because no funds were taken yet.
+    ``payment_status`` stays ``unpaid`` for an authorisation and a debit, because no funds came yet.
     """
-    intent = sandbox.find("payment_intent", session["payment_intent"], "payment_intent")
-    session |= {
-        "status": "complete",
-        "payment_status": "paid" if intent["status"] == "succeeded" else "unpaid",
-        "url": None,
-    }
+    session |= {"status": "complete", "url": None}
+    intent = intent_of(sandbox, session)
+    if session["mode"] == "payment" and intent is not None and intent["status"] == "succeeded":
+        session["payment_status"] = "paid"
     sandbox.changes += 1
     sandbox.emit("checkout.session.completed", session)
+
+
+def settle_debit(sandbox: Sandbox, intent_id: str) -> None:
+    """A bank debit is paid or fails, with or without a session (https://docs.stripe.com/payments/checkout/fulfillment)."""
+    intent = sandbox.find("payment_intent", intent_id, "intent")
+    if intent["status"] != "processing":
+        return
+    debits.settle(sandbox, intent)
+    session_id = sandbox.hidden(intent_id).get("session")
+    if session_id is None:
+        return
+    session = sandbox.find("checkout.session", session_id, "session")
+    if intent["status"] == "succeeded":
+        session["payment_status"] = "paid"
+        sandbox.emit("checkout.session.async_payment_succeeded", session)
+    else:
+        sandbox.emit("checkout.session.async_payment_failed", session)
 
 
 def expire(sandbox: Sandbox, call: Call) -> StripeObject:
@@ -303,8 +353,10 @@ def _expire(sandbox: Sandbox, session: StripeObject) -> None:
     session |= {"status": "expired", "url": None}
     sandbox.changes += 1
     sandbox.emit("checkout.session.expired", session)
-    if session["payment_intent"] is not None:
-        intent = sandbox.find("payment_intent", session["payment_intent"], "payment_intent")
+    intent = intent_of(sandbox, session)
+    if intent is not None and intent["object"] == "setup_intent":
+        setup_intents.cancel_intent(sandbox, intent, "abandoned")
+    elif intent is not None:
         payments.cancel(sandbox, intent, "automatic")
 
 
@@ -332,6 +384,24 @@ def list_all(sandbox: Sandbox, call: Call) -> StripeObject:
     return page(found, call.params, "/v1/checkout/sessions")
 
 
+_ONLY_IN_MODE = {
+    "payment": ("line_items", "payment_intent_data", "submit_type"),
+    "setup": ("currency", "setup_intent_data"),
+}
+_TYPE_OPTIONS: dict[str, dict[str, Any]] = {
+    "card": {"request_three_d_secure": "automatic"},
+    "sepa_debit": {},
+    "us_bank_account": {"verification_method": "automatic"},
+}
+_NO_INVOICE: dict[str, Any] = {
+    "account_tax_ids": None,
+    "custom_fields": None,
+    "description": None,
+    "footer": None,
+    "issuer": None,
+    "metadata": {},
+    "rendering_options": None,
+}
 _PRODUCT_DATA = fields("name", name=Text(), description=Text(), metadata=Metadata())
 _PRICE_DATA = fields(
     "currency product_data unit_amount",
@@ -354,7 +424,7 @@ OPERATIONS = (
         "POST",
         "/v1/checkout/sessions",
         object_fields(
-            "mode line_items success_url",
+            "mode success_url",
             cancel_url=Text(),
             client_reference_id=Text(200),
             customer=Text(),
@@ -364,9 +434,11 @@ OPERATIONS = (
             line_items=ListOf(_LINE_ITEM),
             locale=Text(16),
             metadata=Metadata(),
-            mode=Choice(("payment",)),
+            currency=Text(3),
+            mode=Choice(("payment", "setup")),
             payment_intent_data=_PAYMENT_INTENT_DATA,
-            payment_method_types=ListOf(Choice(("card",))),
+            payment_method_types=ListOf(Choice(payment_methods.TYPES)),
+            setup_intent_data=fields(description=Text(1000), metadata=Metadata()),
             submit_type=Choice(("auto", "book", "donate", "pay", "subscribe")),
             success_url=Text(),
             ui_mode=Choice(("hosted_page",)),

@@ -17,6 +17,7 @@ from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
+DAY_SECONDS = 86_400
 _REMOTE_TIMEOUT_SECONDS = 2.0
 _REMOTE_CACHE_SECONDS = 0.25
 

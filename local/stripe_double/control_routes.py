@@ -127,6 +127,22 @@ def _authenticate(controls: Controls, body: Body, intent_id: str) -> Any:
     return controls.authenticate(intent_id, **_take(body, {"succeeds": bool}))
 
 
+def _change_method(controls: Controls, body: Body, method_id: str) -> Any:
+    return controls.change_payment_method(method_id, **_take(body, {"behaves_as": str, "decline_code": str}))
+
+
+def _dispute(controls: Controls, body: Body, charge_id: str) -> Any:
+    return controls.open_dispute(charge_id, **_take(body, {"amount": int, "reason": str, "inquiry": bool}))
+
+
+def _decide(controls: Controls, body: Body, dispute_id: str) -> Any:
+    return controls.decide_dispute(dispute_id, _take(body, {"outcome": str}).get("outcome", ""))
+
+
+def _fail_refund(controls: Controls, body: Body, refund_id: str) -> Any:
+    return controls.fail_refund(refund_id, **_take(body, {"reason": str}))
+
+
 def _clock(controls: Controls, body: Body, _: str) -> Any:
     given = _take(body, {"now": (int, str), "advance_seconds": int, "real": bool})
     if len(given) != 1:
@@ -161,7 +177,11 @@ _ROUTES: tuple[tuple[str, str, Route], ...] = (
     ("POST", "/_control/checkout/sessions/([^/]+)/pay", _pay),
     ("POST", "/_control/payment_intents/([^/]+)/authenticate", _authenticate),
     ("POST", "/_control/setup_intents/([^/]+)/authenticate", _authenticate),
-    ("GET", "/_control/test_cards", _plain(lambda controls: {"test_cards": controls.test_cards()})),
+    ("POST", "/_control/payment_methods/([^/]+)", _change_method),
+    ("POST", "/_control/charges/([^/]+)/dispute", _dispute),
+    ("POST", "/_control/disputes/([^/]+)/decide", _decide),
+    ("POST", "/_control/refunds/([^/]+)/fail", _fail_refund),
+    ("GET", "/_control/test_methods", _plain(lambda controls: {"test_methods": controls.test_methods()})),
     ("GET", "/_control/clock", _plain(lambda controls: {"now": controls.now()})),
     ("POST", "/_control/clock", _clock),
 )  # fmt: skip

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from local.stripe_double import customer_actions, test_cards
+from local.stripe_double import checkout_sessions, customer_actions, disputes, payment_methods, refunds, test_cards
+from local.stripe_double.bank_accounts import ACCOUNTS
 from local.stripe_double.clock import LocalClock
 from local.stripe_double.courier import Order
 from local.stripe_double.engine import Engine
@@ -142,25 +143,26 @@ class Controls:
         email: str | None = "customer@example.com",
         name: str | None = "Test Customer",
     ) -> dict[str, Any]:
-        """Pay a Checkout session with a test card, as the customer would on its page.
+        """Submit a Checkout session with a test card or bank account (``pm_success_de``), as the customer would on its page.
 
-        Answers the outcome (``succeeded``, ``requires_capture``, ``requires_action`` or ``declined``), the session, its
-        payment intent and the decline's error.
+        Answers the outcome (``declined``, or the status of the intent: ``succeeded``, ``requires_capture``,
+        ``requires_action``, ``processing``), the session, its payment or setup intent and the decline's error.
         """
         with self._engine.transaction() as sandbox:
             error = None
             try:
-                customer_actions.pay_session(sandbox, session_id, card, email=email, name=name)
+                customer_actions.submit_session(sandbox, session_id, card, email=email, name=name)
             except ApiError as problem:
                 if problem.status != 402:
                     raise
                 error = problem.body("")["error"]
             session = sandbox.find("checkout.session", session_id, "session")
-            intent = sandbox.find("payment_intent", session["payment_intent"], "intent")
+            intent = snapshot(checkout_sessions.intent_of(sandbox, session) or {})
             return {
                 "outcome": "declined" if error else intent["status"],
                 "session": snapshot(session),
-                "payment_intent": snapshot(intent),
+                "payment_intent": intent if session["mode"] == "payment" else None,
+                "setup_intent": intent if session["mode"] == "setup" else None,
                 "error": error,
             }
 
@@ -169,12 +171,70 @@ class Controls:
         with self._engine.transaction() as sandbox:
             return snapshot(customer_actions.authenticate(sandbox, intent_id, succeeds=succeeds))
 
-    def test_cards(self) -> list[dict[str, str]]:
-        """The test cards that the double knows."""
-        return [
-            {"payment_method": f"pm_card_{card.name}", "number": card.number, "label": card.label}
+    def change_payment_method(
+        self, method_id: str, *, behaves_as: str | None = None, decline_code: str | None = None
+    ) -> StripeObject:
+        """Change what charging a payment method does from now on, as when a saved card is lost.
+
+        It behaves as another test card or bank account of its type, or a card is declined with a code.
+        """
+        with self._engine.transaction() as sandbox:
+            method = sandbox.find("payment_method", method_id, "payment_method", in_path=True)
+            if (behaves_as is None) == (decline_code is None):
+                raise ControlError("give one of: behaves_as, decline_code")
+            if behaves_as is not None:
+                payment_methods.behave_as(sandbox, method, behaves_as)
+            else:
+                payment_methods.decline_with(sandbox, method, str(decline_code))
+            return snapshot(method)
+
+    def test_methods(self) -> list[dict[str, str]]:
+        """The test cards and bank accounts that the double knows."""
+        cards = [
+            {"payment_method": f"pm_card_{card.name}", "type": "card", "number": card.number, "label": card.label}
             for card in test_cards.CARDS.values()
         ]
+        accounts = [
+            {"payment_method": token, "type": account.scheme.kind, "number": account.number, "label": account.label}
+            for token, account in ACCOUNTS.items()
+        ]
+        return cards + accounts
+
+    # the bank
+
+    def open_dispute(
+        self,
+        charge_id: str,
+        *,
+        amount: int | None = None,
+        reason: str = "fraudulent",
+        inquiry: bool = False,
+    ) -> StripeObject:
+        """Let the customer dispute a charge, whole or in part; a bank debit's dispute is lost at once."""
+        if reason not in disputes.REASONS:
+            raise ControlError(f"reason must be one of {', '.join(disputes.REASONS)}")
+        with self._engine.transaction() as sandbox:
+            charge = sandbox.find("charge", charge_id, "charge", in_path=True)
+            return snapshot(disputes.open_on(sandbox, charge, reason, amount=amount, inquiry=inquiry))
+
+    def decide_dispute(self, dispute_id: str, outcome: str) -> StripeObject:
+        """End an open dispute as ``won`` or ``lost``, an inquiry as ``warning_closed`` or ``escalated``."""
+        with self._engine.transaction() as sandbox:
+            dispute = sandbox.find("dispute", dispute_id, "dispute", in_path=True)
+            try:
+                disputes.decide(sandbox, dispute, disputes.Outcome(outcome))
+            except ValueError as error:
+                raise ControlError(f"outcome must be one of {', '.join(disputes.Outcome)}") from error
+            return snapshot(dispute)
+
+    def fail_refund(self, refund_id: str, reason: str = "unknown") -> StripeObject:
+        """Let the bank send back a refund that is pending or had succeeded."""
+        if reason not in refunds.FAILURE_REASONS:
+            raise ControlError(f"reason must be one of {', '.join(refunds.FAILURE_REASONS)}")
+        with self._engine.transaction() as sandbox:
+            refund = sandbox.find("refund", refund_id, "refund", in_path=True)
+            refunds.fail(sandbox, refund, reason)
+            return snapshot(refund)
 
     # clock and state
 

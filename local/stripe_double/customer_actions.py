@@ -1,4 +1,4 @@
-"""What the firm's customer does outside the API: pay a hosted page, pass or fail 3-D Secure.
+"""What the firm's customer does outside the API: submit a hosted page, pass or fail 3-D Secure.
 
 Both the hosted pages and the control calls go through here, so a script plays the very same customer.
 """
@@ -10,29 +10,25 @@ from local.stripe_double import (
     payment_methods,
     payments,
     setup_intents,
-    test_cards,
 )
-from local.stripe_double.errors import ApiError, no_such
+from local.stripe_double.errors import ApiError
 from local.stripe_double.sandbox import Sandbox
 from local.stripe_double.store import StripeObject
 
 
-def pay_session(
+def submit_session(
     sandbox: Sandbox,
     session_id: str,
-    card_name: str,
+    method_name: str,
     *,
     email: str | None = None,
     name: str | None = None,
 ) -> StripeObject:
-    """Submit a test card on a session's page; answers its payment intent, or raises the card error."""
+    """Submit a test card or bank account on a session's page; answers the session's intent, or raises the card error."""
     session = sandbox.find("checkout.session", session_id, "session", in_path=True)
-    checkout_sessions.check_open(session, "paid")
-    card = test_cards.card_named(card_name)
-    if card is None:
-        raise no_such("test_card", card_name, "card")
-    method = payment_methods.new_card(sandbox, card, {"email": email, "name": name}, cvc="123")
-    return checkout_sessions.pay(sandbox, session, method)
+    checkout_sessions.check_open(session, "completed")
+    method = payment_methods.new_by_name(sandbox, method_name, {"email": email, "name": name}, cvc="123")
+    return checkout_sessions.submit(sandbox, session, method)
 
 
 def authenticate(sandbox: Sandbox, intent_id: str, *, succeeds: bool) -> StripeObject:

@@ -20,7 +20,9 @@ REFERENCES: Mapping[str, Mapping[str, str]] = {
         "failure_balance_transaction": "balance_transaction",
         "payment_intent": "payment_intent",
     },
-    "checkout.session": {"customer": "customer", "payment_intent": "payment_intent"},
+    "checkout.session": {"customer": "customer", "payment_intent": "payment_intent", "setup_intent": "setup_intent"},
+    "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
+    "mandate": {"payment_method": "payment_method"},
     "payment_intent": {
         "customer": "customer",
         "latest_charge": "charge",
@@ -41,6 +43,7 @@ REFERENCES: Mapping[str, Mapping[str, str]] = {
     "setup_intent": {
         "customer": "customer",
         "latest_attempt": "setup_attempt",
+        "mandate": "mandate",
         "payment_method": "payment_method",
     },
 }
@@ -83,7 +86,7 @@ def _expand(node: Any, steps: list[str], path: str, store: Store) -> None:
         return
     field, rest = steps[0], steps[1:]
     kind = node.get("object", "")
-    if kind == "list" and field == "data":
+    if kind in ("list", "search_result") and field == "data":
         for item in node["data"]:
             _expand(item, rest, path, store)
         return

@@ -1,20 +1,19 @@
-"""What happens by itself as the clock moves on.
-
-Further gateway behaviour that takes time (bank debits that settle, disputes that close) joins this table.
-"""
+"""What happens by itself as the clock moves on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from local.stripe_double import checkout_sessions, payments, refunds
+from local.stripe_double import checkout_sessions, debits, disputes, payments, refunds
 from local.stripe_double.sandbox import Sandbox
 
 ACTIONS: Mapping[str, Callable[[Sandbox, str], None]] = {
     checkout_sessions.EXPIRE: checkout_sessions.expire_when_due,
+    debits.SETTLE: checkout_sessions.settle_debit,
+    disputes.LAPSE: disputes.lapse,
     payments.EXPIRE_AUTHORIZATION: payments.expire_authorization,
     refunds.COMPLETE: refunds.complete,
-    refunds.FAIL: refunds.fail,
+    refunds.FAIL: refunds.fail_when_due,
 }
 
 

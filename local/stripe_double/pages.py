@@ -12,7 +12,8 @@ from html import escape
 from string import Template
 from urllib.parse import parse_qs, quote, urlencode
 
-from local.stripe_double import customer_actions
+from local.stripe_double import checkout_sessions, customer_actions
+from local.stripe_double.bank_accounts import ACCOUNTS
 from local.stripe_double.currencies import major_units
 from local.stripe_double.engine import Engine
 from local.stripe_double.errors import ApiError
@@ -32,6 +33,12 @@ _OFFERED = (
     "chargeDeclinedIncorrectCvc",
     "refundFail",
 )
+
+_OFFERED_COUNTRIES = ("DE", "US")
+_THANKS = {
+    "payment": ("Payment received", "You have paid"),
+    "setup": ("Saved", "Your payment method is saved for"),
+}
 
 _LAYOUT = Template("""<!doctype html>
 <html lang="en">
@@ -65,9 +72,24 @@ $content
 </html>
 """)
 
-_CHECKOUT = Template("""<h1>Pay $firm</h1>
+_CHECKOUT = Template("""<h1>$title</h1>
 $error
-<p class="total">$total</p>
+$due
+<form method="post">
+<label for="card">$method_label</label>
+<select id="card" name="card" required>
+$methods
+</select>
+<label for="email">E-mail</label>
+<input id="email" name="email" type="email" autocomplete="email" value="$email" required>
+<label for="name">$name_label</label>
+<input id="name" name="name" autocomplete="$name_autocomplete">
+<button type="submit">$action</button>
+</form>
+$cancel
+""")
+
+_DUE = Template("""<p class="total">$total</p>
 <table>
 <caption>What you pay for</caption>
 <thead><tr><th scope="col">Item</th><th scope="col">Quantity</th><th scope="col" class="amount">Amount</th></tr></thead>
@@ -75,18 +97,6 @@ $error
 $items
 </tbody>
 </table>
-<form method="post">
-<label for="card">Test card</label>
-<select id="card" name="card" required>
-$cards
-</select>
-<label for="email">E-mail</label>
-<input id="email" name="email" type="email" autocomplete="email" value="$email" required>
-<label for="name">Name on card</label>
-<input id="name" name="name" autocomplete="cc-name">
-<button type="submit">Pay $total</button>
-</form>
-$cancel
 """)
 
 _AUTHENTICATE = Template("""<h1>Confirm your payment</h1>
@@ -125,23 +135,24 @@ class Pages:
 def _show_session(sandbox: Sandbox, session_id: str, _: Form, status: int = 200) -> Page:
     session = sandbox.store.of_kind("checkout.session").get(session_id)
     if session is None:
-        return _message(404, "Page not found", "There is no such payment.")
+        return _message(404, "Page not found", "There is nothing to pay or to save here.")
     if session["status"] == "complete":
-        return _message(200, "Payment received", f"You have paid {sandbox.business_name}. Thank you.")
+        title, text = _THANKS[session["mode"]]
+        return _message(200, title, f"{text} {sandbox.business_name}. Thank you.")
     if session["status"] == "expired":
         return _message(410, "This link has expired", f"Please ask {sandbox.business_name} for a new one.")
     return Page(status, _checkout_page(sandbox, session))
 
 
-def _pay_session(sandbox: Sandbox, session_id: str, form: Form) -> Page:
+def _submit_session(sandbox: Sandbox, session_id: str, form: Form) -> Page:
     session = sandbox.store.of_kind("checkout.session").get(session_id)
     if session is None or session["status"] != "open":
         return _show_session(sandbox, session_id, form)
     try:
-        intent = customer_actions.pay_session(
+        intent = customer_actions.submit_session(
             sandbox,
             session_id,
-            f"pm_card_{form.get('card', '')}",
+            _test_name(form.get("card", "")),
             email=form.get("email"),
             name=form.get("name"),
         )
@@ -152,6 +163,11 @@ def _pay_session(sandbox: Sandbox, session_id: str, form: Form) -> Page:
     if intent["status"] == "requires_action":
         return _redirect(f"/authenticate/{intent['id']}")
     return _redirect(success_url(session))
+
+
+def _test_name(chosen: str) -> str:
+    """The test payment method of an option: cards are listed without their prefix."""
+    return chosen if chosen in ACCOUNTS else f"pm_card_{chosen}"
 
 
 def _show_authentication(sandbox: Sandbox, intent_id: str, _: Form) -> Page:
@@ -169,7 +185,7 @@ def _authenticate(sandbox: Sandbox, intent_id: str, form: Form) -> Page:
         return _show_authentication(sandbox, intent_id, form)
     action = intent["next_action"].get("redirect_to_url", {})
     customer_actions.authenticate(sandbox, intent_id, succeeds=form.get("outcome") == "succeed")
-    paid = intent["status"] in ("succeeded", "requires_capture")
+    paid = intent["status"] in ("succeeded", "requires_capture", "processing")
     if session := customer_actions.session_of(sandbox, intent):
         return _redirect(success_url(session) if paid else f"/c/pay/{session['id']}")
     if return_url := action.get("return_url"):
@@ -179,7 +195,7 @@ def _authenticate(sandbox: Sandbox, intent_id: str, form: Form) -> Page:
 
 _STEPS: Mapping[tuple[str, str], Callable[[Sandbox, str, Form], Page]] = {
     ("GET", "/c/pay/"): _show_session,
-    ("POST", "/c/pay/"): _pay_session,
+    ("POST", "/c/pay/"): _submit_session,
     ("GET", "/authenticate/"): _show_authentication,
     ("POST", "/authenticate/"): _authenticate,
 }
@@ -214,34 +230,53 @@ def _intent(sandbox: Sandbox, intent_id: str) -> StripeObject | None:
 
 
 def _checkout_page(sandbox: Sandbox, session: StripeObject) -> str:
+    saves, firm = session["mode"] == "setup", escape(sandbox.business_name)
+    only_cards = session["payment_method_types"] == ["card"]
+    total = "" if saves else _amount(session["amount_total"], session["currency"])
+    title = f"Save a payment method for {firm}" if saves else f"Pay {firm}"
+    cancel_url = session["cancel_url"]
+    content = _CHECKOUT.substitute(
+        title=title,
+        error=_last_error(sandbox, session),
+        due="" if saves else _due(sandbox, session, total),
+        method_label="Test card" if only_cards else "Test card or bank account",
+        methods=_methods(session["payment_method_types"]),
+        email=escape(session["customer_email"] or ""),
+        name_label="Name on card" if only_cards else "Name on card or account",
+        name_autocomplete="cc-name" if only_cards else "name",
+        action=f"Pay {total}" if not saves else "Save" if only_cards else "Save and accept the mandate",
+        cancel=f'<p><a href="{escape(cancel_url)}">Back to {firm}</a></p>' if cancel_url else "",
+    )
+    return _page(f"{'Save a payment method for' if saves else 'Pay'} {sandbox.business_name}", content)
+
+
+def _due(sandbox: Sandbox, session: StripeObject, total: str) -> str:
     items = sandbox.hidden(session["id"])["line_items"]
     rows = "\n".join(
         f"<tr><td>{escape(item['description'])}</td><td>{item['quantity']}</td>"
         f'<td class="amount">{_amount(item["amount_total"], item["currency"])}</td></tr>'
         for item in items
     )
-    cards = "\n".join(f'<option value="{name}">{escape(CARDS[name].label)} (…{CARDS[name].last4})</option>' for name in _OFFERED)
-    cancel_url = session["cancel_url"]
-    content = _CHECKOUT.substitute(
-        firm=escape(sandbox.business_name),
-        error=_last_error(sandbox, session),
-        total=_amount(session["amount_total"], session["currency"]),
-        items=rows,
-        cards=cards,
-        email=escape(session["customer_email"] or ""),
-        cancel=f'<p><a href="{escape(cancel_url)}">Back to {escape(sandbox.business_name)}</a></p>' if cancel_url else "",
-    )
-    return _page(f"Pay {sandbox.business_name}", content)
+    return _DUE.substitute(total=total, items=rows)
+
+
+def _methods(types: list[str]) -> str:
+    """The test cards and bank accounts to choose from, by what they do."""
+    offered = [(name, f"{CARDS[name].label} (…{CARDS[name].last4})") for name in _OFFERED if "card" in types]
+    offered += [
+        (token, f"{account.label} (…{account.last4})")
+        for token, account in ACCOUNTS.items()
+        if account.scheme.kind in types and account.country in _OFFERED_COUNTRIES
+    ]
+    return "\n".join(f'<option value="{value}">{escape(label)}</option>' for value, label in offered)
 
 
 def _last_error(sandbox: Sandbox, session: StripeObject) -> str:
-    if session["payment_intent"] is None:
+    intent = checkout_sessions.intent_of(sandbox, session)
+    error = intent and intent.get("last_payment_error", intent.get("last_setup_error"))
+    if not error:
         return ""
-    intent = sandbox.store.of_kind("payment_intent")[session["payment_intent"]]
-    error = intent["last_payment_error"]
-    if error is None:
-        return ""
-    return f'<p class="error" role="alert">{escape(error["message"])} Please try another card.</p>'
+    return f'<p class="error" role="alert">{escape(error["message"])} Please try another one.</p>'
 
 
 def _money(item: StripeObject) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.stripe_double import payment_methods, payments
+from local.stripe_double import mandates, payment_methods, payments, searches
 from local.stripe_double.currencies import check_charge_amount, known_currency
 from local.stripe_double.errors import ApiError, invalid_request
 from local.stripe_double.lists import page
@@ -27,7 +27,7 @@ from local.stripe_double.sandbox import Sandbox, snapshot
 from local.stripe_double.store import StripeObject
 
 CAPTURE_METHODS = ("automatic", "automatic_async", "manual")
-_ONLY_WITH_CONFIRM = ("off_session", "return_url")
+_ONLY_WITH_CONFIRM = ("mandate_data", "off_session", "return_url")
 _ALWAYS_CHANGEABLE = {"description", "expand", "metadata"}
 
 
@@ -35,6 +35,7 @@ def new_intent(sandbox: Sandbox, amount: int, currency: str, params: dict[str, A
     """Add an intent that waits for a payment method, and emit ``payment_intent.created``."""
     intent_id = sandbox.new_id("pi")
     secret = sandbox.new_id("secret")
+    types = _types(params, currency)
     intent: StripeObject = {
         "id": intent_id,
         "object": "payment_intent",
@@ -65,15 +66,8 @@ def new_intent(sandbox: Sandbox, amount: int, currency: str, params: dict[str, A
         "on_behalf_of": None,
         "payment_method": None,
         "payment_method_configuration_details": None,
-        "payment_method_options": {
-            "card": {
-                "installments": None,
-                "mandate_options": None,
-                "network": None,
-                "request_three_d_secure": "automatic",
-            }
-        },
-        "payment_method_types": params.get("payment_method_types", ["card"]),
+        "payment_method_options": payment_methods.type_options(types),
+        "payment_method_types": types,
         "processing": None,
         "receipt_email": params.get("receipt_email"),
         "review": None,
@@ -95,16 +89,22 @@ def create(sandbox: Sandbox, call: Call) -> StripeObject:
     currency = known_currency(call.params["currency"])
     check_charge_amount(call.params["amount"], currency)
     _check_creation(sandbox, call)
+    types = _types(call.params, currency)
     method = None
     if "payment_method" in call.params:
         method = payment_methods.resolve(sandbox, call.params["payment_method"])
         payment_methods.check_usable(sandbox, method, call.get("customer"))
+        payment_methods.check_offered(types, method)
     intent = new_intent(sandbox, call.params["amount"], currency, call.params)
     if method is not None:
         _offer(intent, method)
         if call.get("confirm"):
             _confirm(sandbox, intent, method, call)
     return intent
+
+
+def _types(params: dict[str, Any], currency: str) -> list[str]:
+    return payment_methods.offered_types(params, currency, manual_capture=params.get("capture_method") == "manual")
 
 
 def _check_creation(sandbox: Sandbox, call: Call) -> None:
@@ -136,6 +136,8 @@ def _offer(intent: StripeObject, method: StripeObject) -> None:
 
 
 def _confirm(sandbox: Sandbox, intent: StripeObject, method: StripeObject, call: Call) -> None:
+    if "mandate_data" in call.params and payment_methods.is_debit(method):
+        mandates.accept(sandbox, method, call.params["mandate_data"]["customer_acceptance"])
     payments.confirm(
         sandbox,
         intent,
@@ -212,6 +214,7 @@ def update(sandbox: Sandbox, call: Call) -> StripeObject:
     if "payment_method" in call.params:
         method = payment_methods.resolve(sandbox, call.params["payment_method"])
         payment_methods.check_usable(sandbox, method, intent["customer"])
+        payment_methods.check_offered(intent["payment_method_types"], method)
         _offer(intent, method)
     sandbox.changes += 1
     return intent
@@ -237,6 +240,21 @@ def list_all(sandbox: Sandbox, call: Call) -> StripeObject:
     wanted = call.given("customer")
     found = [intent for intent in sandbox.store.newest_first("payment_intent") if wanted.items() <= intent.items()]
     return page(found, call.params, "/v1/payment_intents")
+
+
+def search(sandbox: Sandbox, call: Call) -> StripeObject:
+    """Payment intents that a query finds, newest first; ``page`` is the id that the page before ended with."""
+    found = searches.search(list(sandbox.store.newest_first("payment_intent")), call.params["query"])
+    start = next((index + 1 for index, intent in enumerate(found) if intent["id"] == call.get("page")), 0)
+    end = start + call.get("limit", 10)
+    has_more = len(found) > end
+    return {
+        "object": "search_result",
+        "data": found[start:end],
+        "has_more": has_more,
+        "next_page": found[end - 1]["id"] if has_more else None,
+        "url": "/v1/payment_intents/search",
+    }
 
 
 def _missing_payment_method() -> ApiError:
@@ -273,13 +291,20 @@ OPERATIONS = (
             confirmation_method=Choice(("automatic", "manual")),
             currency=Text(3),
             off_session=_OFF_SESSION,
-            payment_method_types=ListOf(Choice(("card",))),
+            mandate_data=mandates.MANDATE_DATA,
+            payment_method_types=ListOf(Choice(payment_methods.TYPES)),
             return_url=Text(),
             **_CHANGEABLE,
         ),
         create,
     ),
     Operation("GET", "/v1/payment_intents", list_fields(customer=Text()), list_all),
+    Operation(
+        "GET",
+        "/v1/payment_intents/search",
+        object_fields("query", limit=Integer(1, 100), page=Text(), query=Text()),
+        search,
+    ),
     Operation("GET", "/v1/payment_intents/{intent}", object_fields(client_secret=Text()), retrieve),
     Operation(
         "POST",
@@ -291,6 +316,7 @@ OPERATIONS = (
         "POST",
         "/v1/payment_intents/{intent}/confirm",
         object_fields(
+            mandate_data=mandates.MANDATE_DATA,
             off_session=_OFF_SESSION,
             payment_method=Text(),
             receipt_email=Text(unset=True),

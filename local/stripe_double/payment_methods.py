@@ -1,16 +1,25 @@
-"""Payment methods: cards that can be charged (https://docs.stripe.com/api/payment_methods).
+"""Payment methods: cards and bank accounts that can be charged (https://docs.stripe.com/api/payment_methods).
 
-``pm_card_visa`` and its kin are names for test cards. Using one makes a new payment method each time, as
-in Stripe's test mode.
+``pm_card_visa``, ``pm_success_de`` and their kin are names for test cards and bank accounts. Using one makes a new payment
+method each time, as in Stripe's test mode.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from local.stripe_double import test_cards
 from local.stripe_double.addresses import BILLING_DETAILS, billing_details
+from local.stripe_double.bank_accounts import (
+    ACCOUNTS,
+    ACH_ROUTING_NUMBER,
+    SCHEMES,
+    TestBankAccount,
+    account_numbered,
+    invalid_account,
+)
 from local.stripe_double.errors import ApiError, card_error, invalid_request, no_such
 from local.stripe_double.lists import page
 from local.stripe_double.operations import Call, Operation
@@ -30,16 +39,125 @@ from local.stripe_double.test_cards import Decline, TestCard
 
 _CARD = fields(number=Text(), token=Text(), cvc=Text(4), exp_month=Integer(1, 12), exp_year=Integer(2000, 2100))
 
+_US_BANK_ACCOUNT = fields(
+    "account_holder_type account_number routing_number",
+    account_holder_type=Choice(("company", "individual")),
+    account_number=Text(),
+    account_type=Choice(("checking", "savings")),
+    routing_number=Text(),
+)
+
+TYPES = ("card", *SCHEMES)
+"""The types of payment methods that the double knows."""
+
 
 def resolve(sandbox: Sandbox, method_id: str, param: str = "payment_method") -> StripeObject:
-    """A payment method by id, or a new one for a test card's name."""
-    if card := test_cards.card_named(method_id):
-        return new_card(sandbox, card)
+    """A payment method by id, or a new one for the name of a test card or bank account."""
+    if is_test_name(method_id):
+        return new_by_name(sandbox, method_id)
     return sandbox.find("payment_method", method_id, param)
 
 
+def is_test_name(name: str) -> bool:
+    return name in ACCOUNTS or test_cards.card_named(name) is not None
+
+
+def new_by_name(sandbox: Sandbox, name: str, billing: dict[str, Any] | None = None, **details: Any) -> StripeObject:
+    """A new payment method for a test card or bank account; ``resource_missing`` for other names."""
+    if name in ACCOUNTS:
+        return new_account(sandbox, ACCOUNTS[name], billing)
+    if card := test_cards.card_named(name):
+        return new_card(sandbox, card, billing, **details)
+    raise no_such("PaymentMethod", name, "payment_method")
+
+
+def is_debit(method: StripeObject) -> bool:
+    return method["type"] in SCHEMES
+
+
 def card_of(sandbox: Sandbox, method: StripeObject) -> TestCard:
-    return test_cards.CARDS[sandbox.hidden(method["id"])["card"]]
+    """The test card that a payment method is, with the decline that was planned for it."""
+    hidden = sandbox.hidden(method["id"])
+    card = test_cards.CARDS[hidden["card"]]
+    if planned := hidden.get("decline_code"):
+        return replace(card, decline=test_cards.DECLINES[planned], authentication=test_cards.Authentication.NEVER)
+    return card
+
+
+def account_of(sandbox: Sandbox, method: StripeObject) -> TestBankAccount:
+    return ACCOUNTS[sandbox.hidden(method["id"])["account"]]
+
+
+def behave_as(sandbox: Sandbox, method: StripeObject, name: str) -> None:
+    """Let a payment method act like another test card or account of its type from now on: things change after saving."""
+    hidden = sandbox.hidden(method["id"])
+    sandbox.changes += 1
+    card, account = test_cards.card_named(name), ACCOUNTS.get(name)
+    if method["type"] == "card" and card is not None:
+        hidden["card"] = card.name
+        hidden.pop("decline_code", None)
+    elif account is not None and account.scheme.kind == method["type"]:
+        hidden["account"] = name
+    else:
+        raise no_such(f"test {method['type']}", name, "as")
+
+
+def decline_with(sandbox: Sandbox, method: StripeObject, decline_code: str) -> None:
+    """Let a saved card be declined for this reason from now on."""
+    if method["type"] != "card" or decline_code not in test_cards.DECLINES:
+        raise no_such("decline of a card", decline_code, "decline_code")
+    sandbox.changes += 1
+    sandbox.hidden(method["id"])["decline_code"] = decline_code
+
+
+def offered_types(params: dict[str, Any], currency: str | None, *, manual_capture: bool = False) -> list[str]:
+    """The types that a customer may pay with: the given ones, else what the Dashboard has switched on.
+
+    Bank debits are in one currency each and can't be authorised first.
+    """
+    fitting = ["card", *(kind for kind, scheme in SCHEMES.items() if scheme.currency == currency and not manual_capture)]
+    given: list[str] | None = params.get("payment_method_types")
+    if given is None:
+        return fitting
+    if any(kind in SCHEMES and currency not in (None, SCHEMES[kind].currency) for kind in given):
+        raise invalid_request(
+            f"The currency provided ({currency}) is invalid for one or more payment method types: {', '.join(given)}.",
+            param="currency",
+        )
+    if manual_capture and any(kind in SCHEMES for kind in given):
+        raise invalid_request(
+            f"The following payment method types can't be used with manual capture: {', '.join(SCHEMES)}.",
+            param="payment_method_types",
+        )
+    return given
+
+
+def type_options(types: list[str]) -> dict[str, Any]:
+    """``payment_method_options`` of an intent, as they are unless others were asked for."""
+    card = {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
+    options = {"card": card, "sepa_debit": {}, "us_bank_account": {"verification_method": "automatic"}}
+    return {kind: options[kind] for kind in types}
+
+
+def check_offered(types: list[str], method: StripeObject, intent_kind: str = "PaymentIntent") -> None:
+    """Refuse a payment method of a type that an intent does not take."""
+    if method["type"] not in types:
+        raise invalid_request(
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this {intent_kind}. Please attach a "
+            f"PaymentMethod of one of the following types: {', '.join(types)}.",
+            param="payment_method",
+        )
+
+
+def save_or_use_up(sandbox: Sandbox, intent: StripeObject, method: StripeObject) -> None:
+    """A payment method that pays is saved when that was asked for; otherwise it can't be used again."""
+    if method["customer"] is not None:
+        return
+    if intent["customer"] is not None and intent["setup_future_usage"] is not None:
+        customer = sandbox.find_live("customer", intent["customer"], "customer")
+        attach_to(sandbox, method, customer)
+    else:
+        sandbox.hidden(method["id"])["used_up"] = True
 
 
 def new_card(sandbox: Sandbox, card: TestCard, billing: dict[str, Any] | None = None, **details: Any) -> StripeObject:
@@ -77,6 +195,57 @@ def new_card(sandbox: Sandbox, card: TestCard, billing: dict[str, Any] | None = 
         "type": "card",
     }
     return sandbox.add(method, card=card.name)
+
+
+def new_account(
+    sandbox: Sandbox, account: TestBankAccount, billing: dict[str, Any] | None = None, **details: Any
+) -> StripeObject:
+    """Add a bank account that belongs to no customer yet, verified as on a page of Stripe's."""
+    kind = account.scheme.kind
+    fingerprint = hashlib.sha256(account.number.encode()).hexdigest()[:16]
+    members: dict[str, dict[str, Any]] = {
+        "sepa_debit": {
+            "bank_code": account.number[4:12],
+            "branch_code": "",
+            "country": account.country,
+            "fingerprint": fingerprint,
+            "generated_from": {"charge": None, "setup_attempt": None},
+            "last4": account.last4,
+        },
+        "us_bank_account": {
+            "account_holder_type": details.get("account_holder_type", "individual"),
+            "account_type": details.get("account_type", "checking"),
+            "bank_name": "STRIPE TEST BANK",
+            "financial_connections_account": None,
+            "fingerprint": fingerprint,
+            "last4": account.last4,
+            "networks": {"preferred": "ach", "supported": ["ach"]},
+            "routing_number": ACH_ROUTING_NUMBER,
+            "status_details": {},
+        },
+    }
+    method: StripeObject = {
+        "id": sandbox.new_id("pm"),
+        "object": "payment_method",
+        "allow_redisplay": details.get("allow_redisplay", "unspecified"),
+        "billing_details": billing_details(billing),
+        "created": sandbox.now(),
+        "customer": None,
+        "customer_account": None,
+        "livemode": False,
+        "metadata": details.get("metadata", {}),
+        kind: members[kind],
+        "type": kind,
+    }
+    return sandbox.add(method, account=account.token)
+
+
+def refusal_to_save(sandbox: Sandbox, method: StripeObject) -> Decline | None:
+    """Why the issuer refuses to save a card, if it does."""
+    if is_debit(method):
+        return None
+    card = card_of(sandbox, method)
+    return None if card.attachable else card.decline
 
 
 def declined(decline: Decline, **details: Any) -> ApiError:
@@ -140,9 +309,8 @@ def attach_to(sandbox: Sandbox, method: StripeObject, customer: StripeObject) ->
     if method["customer"] == customer["id"]:
         return
     check_usable(sandbox, method, customer["id"])
-    card = card_of(sandbox, method)
-    if not card.attachable and card.decline is not None:
-        raise declined(card.decline)
+    if refusal := refusal_to_save(sandbox, method):
+        raise declined(refusal)
     sandbox.changes += 1
     method["customer"] = customer["id"]
     sandbox.emit("payment_method.attached", method)
@@ -157,8 +325,15 @@ def detach_from_customer(sandbox: Sandbox, method: StripeObject) -> None:
 
 
 def create(sandbox: Sandbox, call: Call) -> StripeObject:
-    """Make a card from a test number or a test token; real numbers are refused."""
-    given = call.params["card"]
+    """Make a card or bank account from a test number or token; real numbers are refused."""
+    kind = call.params["type"]
+    if kind not in call.params:
+        raise invalid_request(f"Missing required param: {kind}.", param=kind, code="parameter_missing")
+    details = call.given("allow_redisplay") | {"metadata": merge_metadata({}, call.get("metadata"))}
+    return _MAKERS[kind](sandbox, call.params[kind], call.get("billing_details"), details)
+
+
+def _make_card(sandbox: Sandbox, given: dict[str, Any], billing: dict[str, Any] | None, details: dict[str, Any]) -> StripeObject:
     if "token" in given:
         card = test_cards.card_named(given["token"])
         if card is None:
@@ -172,10 +347,28 @@ def create(sandbox: Sandbox, call: Call) -> StripeObject:
             param=f"card[{missing}]",
             code="parameter_missing",
         )
-    details = {name: given[name] for name in ("cvc", "exp_month", "exp_year") if name in given}
-    details |= call.given("allow_redisplay")
-    details["metadata"] = merge_metadata({}, call.get("metadata"))
-    return new_card(sandbox, card, call.get("billing_details"), **details)
+    details |= {name: given[name] for name in ("cvc", "exp_month", "exp_year") if name in given}
+    return new_card(sandbox, card, billing, **details)
+
+
+def _make_sepa(sandbox: Sandbox, given: dict[str, Any], billing: dict[str, Any] | None, details: dict[str, Any]) -> StripeObject:
+    account = account_numbered(given["iban"], "sepa_debit[iban]")
+    for name in ("name", "email"):
+        if not (billing or {}).get(name):
+            param = f"billing_details[{name}]"
+            raise invalid_request(f"Missing required param: {param}.", param=param, code="parameter_missing")
+    return new_account(sandbox, account, billing, **details)
+
+
+def _make_ach(sandbox: Sandbox, given: dict[str, Any], billing: dict[str, Any] | None, details: dict[str, Any]) -> StripeObject:
+    account = account_numbered(given["account_number"], "us_bank_account[account_number]")
+    if given["routing_number"] != ACH_ROUTING_NUMBER:
+        raise invalid_account("us_bank_account[routing_number]")
+    holder = {name: given[name] for name in ("account_holder_type", "account_type") if name in given}
+    return new_account(sandbox, account, billing, **details, **holder)
+
+
+_MAKERS = {"card": _make_card, "sepa_debit": _make_sepa, "us_bank_account": _make_ach}
 
 
 def retrieve(sandbox: Sandbox, call: Call) -> StripeObject:
@@ -192,7 +385,10 @@ def update(sandbox: Sandbox, call: Call) -> StripeObject:
         method["billing_details"] = billing_details(method["billing_details"] | call.params["billing_details"])
     if "metadata" in call.params:
         method["metadata"] = merge_metadata(method["metadata"], call.params["metadata"])
-    method["card"] |= call.get("card", {})
+    if "card" in call.params:
+        if is_debit(method):
+            raise invalid_request("You can't update the card of a bank account.", param="card")
+        method["card"] |= call.params["card"]
     method |= call.given("allow_redisplay")
     if method != before:
         sandbox.changes += 1
@@ -225,7 +421,7 @@ def list_all(sandbox: Sandbox, call: Call) -> StripeObject:
 
 
 def _is_name(call: Call) -> bool:
-    return call.path["payment_method"].startswith("pm_card_")
+    return is_test_name(call.path["payment_method"])
 
 
 def _in_path(sandbox: Sandbox, call: Call) -> StripeObject:
@@ -239,9 +435,11 @@ OPERATIONS = (
         "POST",
         "/v1/payment_methods",
         object_fields(
-            "type card",
-            type=Choice(("card",)),
+            "type",
+            type=Choice(TYPES),
             card=_CARD,
+            sepa_debit=fields("iban", iban=Text()),
+            us_bank_account=_US_BANK_ACCOUNT,
             billing_details=BILLING_DETAILS,
             allow_redisplay=_ALLOW_REDISPLAY,
             metadata=Metadata(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.stripe_double import charges, payment_methods
+from local.stripe_double import charges, debits, disputes, payment_methods
 from local.stripe_double.errors import ApiError, invalid_request
 from local.stripe_double.sandbox import Sandbox, snapshot
 from local.stripe_double.store import StripeObject
@@ -39,15 +39,19 @@ def confirm(
 ) -> None:
     """Try to pay an intent with a payment method.
 
-    Leaves the intent ``succeeded``, ``requires_capture`` or ``requires_action``; a decline leaves it
-    ``requires_payment_method`` and raises the card error of the answer.
+    Leaves the intent ``succeeded``, ``requires_capture`` or ``requires_action``, a bank debit ``processing``; a decline
+    leaves it ``requires_payment_method`` and raises the card error of the answer.
     """
     if intent["status"] not in CONFIRMABLE:
         raise cannot_confirm(intent)
     payment_methods.check_usable(sandbox, method, intent["customer"])
+    payment_methods.check_offered(intent["payment_method_types"], method)
     sandbox.changes += 1
     intent["payment_method"] = method["id"]
     intent["next_action"] = None
+    if payment_methods.is_debit(method):
+        debits.start(sandbox, intent, method)
+        return
     card = payment_methods.card_of(sandbox, method)
     if needs_authentication(sandbox, method, off_session):
         if off_session:
@@ -120,19 +124,22 @@ def capture(sandbox: Sandbox, intent: StripeObject, amount: int | None) -> None:
     intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
     sandbox.changes += 1
     _settle(sandbox, intent, charge)
+    _dispute_later(sandbox, charge)
     sandbox.emit("charge.captured", charge)
     sandbox.emit("payment_intent.succeeded", intent)
 
 
 def cancel(sandbox: Sandbox, intent: StripeObject, reason: str | None) -> None:
     """Cancel an intent; an authorised amount is released (https://docs.stripe.com/api/payment_intents/cancel)."""
-    if intent["status"] not in CANCELABLE:
+    if intent["status"] not in CANCELABLE and not debits.can_cancel(sandbox, intent):
         raise invalid_request(
             f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
             f"with one of the following statuses may be canceled: {', '.join(CANCELABLE)}.",
             code="payment_intent_unexpected_state",
             payment_intent=snapshot(intent),
         )
+    if intent["status"] == "processing":
+        debits.cancel(sandbox, intent)
     if intent["status"] == "requires_capture":
         charge = sandbox.find("charge", intent["latest_charge"], "charge")
         charge |= {"refunded": True, "amount_refunded": charge["amount"]}
@@ -165,7 +172,7 @@ def _charge(
 ) -> None:
     if card.decline is not None:
         _decline(sandbox, intent, method, card.decline, authenticated=authenticated)
-    _save_or_use_up(sandbox, intent, method)
+    payment_methods.save_or_use_up(sandbox, intent, method)
     manual = intent["capture_method"] == "manual"
     charge = charges.add_charge(sandbox, intent, method, captured=not manual, authenticated=authenticated)
     intent |= {"latest_charge": charge["id"], "last_payment_error": None}
@@ -178,6 +185,7 @@ def _charge(
         return
     intent |= {"status": "succeeded", "amount_received": intent["amount"]}
     _settle(sandbox, intent, charge)
+    _dispute_later(sandbox, charge)
     sandbox.emit("charge.succeeded", charge)
     sandbox.emit("payment_intent.succeeded", intent)
 
@@ -189,14 +197,11 @@ def _settle(sandbox: Sandbox, intent: StripeObject, charge: StripeObject) -> Non
         charges.settle(sandbox, charge)
 
 
-def _save_or_use_up(sandbox: Sandbox, intent: StripeObject, method: StripeObject) -> None:
-    if method["customer"] is not None:
-        return
-    if intent["customer"] is not None and intent["setup_future_usage"] is not None:
-        customer = sandbox.find_live("customer", intent["customer"], "customer")
-        payment_methods.attach_to(sandbox, method, customer)
-    else:
-        sandbox.hidden(method["id"])["used_up"] = True
+def _dispute_later(sandbox: Sandbox, charge: StripeObject) -> None:
+    """Some test cards dispute what was taken from them, right after the answer."""
+    method = sandbox.find("payment_method", charge["payment_method"], "payment_method")
+    if planned := payment_methods.card_of(sandbox, method).dispute:
+        sandbox.defer(lambda: disputes.open_on(sandbox, charge, planned.reason, inquiry=planned.inquiry))
 
 
 def _ask_for_authentication(sandbox: Sandbox, intent: StripeObject, return_url: str | None) -> None:
@@ -234,14 +239,7 @@ def _decline(
 
 def _fail(sandbox: Sandbox, intent: StripeObject, error: ApiError) -> None:
     """Leave the intent open for another payment method, and raise the error with the intent inside."""
-    last_error = error.body("")["error"]
-    del last_error["request_log_url"]
-    intent |= {
-        "status": "requires_payment_method",
-        "payment_method": None,
-        "last_payment_error": last_error,
-    }
-    sandbox.emit("payment_intent.payment_failed", intent)
+    charges.attempt_failed(sandbox, intent, error)
     error.details["payment_intent"] = snapshot(intent)
     raise error
 

@@ -1,12 +1,13 @@
 """Refunds of captured charges (https://docs.stripe.com/api/refunds, https://docs.stripe.com/refunds).
 
 A card refund answers ``succeeded`` at once; with the test cards for it, it is ``pending`` first or fails
-later (https://docs.stripe.com/testing#refunds).
+later (https://docs.stripe.com/testing#refunds). A refund of a bank debit is ``pending`` for days.
 """
 
 from __future__ import annotations
 
-from local.stripe_double import balance_transactions, payment_methods
+from local.stripe_double import balance_transactions, disputes, payment_methods
+from local.stripe_double.clock import DAY_SECONDS
 from local.stripe_double.currencies import major_units
 from local.stripe_double.errors import invalid_request
 from local.stripe_double.lists import page
@@ -27,7 +28,17 @@ from local.stripe_double.test_cards import RefundBehaviour
 COMPLETE = "refund.complete"
 FAIL = "refund.fail"
 OUTCOME_AFTER_SECONDS = 3600
-"""When a pending refund completes, or a failing one fails, on the double's clock."""
+"""When a pending refund to a card completes, or a failing one fails, on the double's clock."""
+FAILURE_REASONS = (
+    "charge_for_pending_refund_disputed",
+    "declined",
+    "expired_or_canceled_card",
+    "insufficient_funds",
+    "lost_or_stolen_card",
+    "merchant_request",
+    "unknown",
+)
+_TO_CARD = {"reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund"}
 
 
 def create(sandbox: Sandbox, call: Call) -> StripeObject:
@@ -37,6 +48,7 @@ def create(sandbox: Sandbox, call: Call) -> StripeObject:
     (https://docs.stripe.com/refunds#refund-fees).
     """
     charge = _charge_to_refund(sandbox, call)
+    disputes.check_refundable(sandbox, charge)
     left = charge["amount"] - charge["amount_refunded"]
     if left == 0:
         raise invalid_request(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
@@ -77,25 +89,17 @@ def _charge_to_refund(sandbox: Sandbox, call: Call) -> StripeObject:
 
 
 def _refund(sandbox: Sandbox, charge: StripeObject, amount: int, call: Call) -> StripeObject:
-    method = sandbox.find("payment_method", charge["payment_method"], "payment_method")
-    behaviour = payment_methods.card_of(sandbox, method).refund
+    behaviour, due_at = _behaviour(sandbox, charge)
     pending = behaviour is RefundBehaviour.PENDING_FIRST
+    is_card = charge["payment_method_details"]["type"] == "card"
     refund: StripeObject = {
-        "id": sandbox.new_id("re"),
+        "id": sandbox.new_id("re" if is_card else "pyr"),
         "object": "refund",
         "amount": amount,
         "balance_transaction": None,
         "charge": charge["id"],
         "created": sandbox.now(),
         "currency": charge["currency"],
-        "destination_details": {
-            "card": {
-                "reference_status": "pending",
-                "reference_type": "acquirer_reference_number",
-                "type": "refund",
-            },
-            "type": "card",
-        },
         "metadata": merge_metadata({}, call.get("metadata")),
         "payment_intent": charge["payment_intent"],
         "reason": call.get("reason"),
@@ -104,7 +108,12 @@ def _refund(sandbox: Sandbox, charge: StripeObject, amount: int, call: Call) -> 
         "status": "pending" if pending else "succeeded",
         "transfer_reversal": None,
     }
-    transaction = balance_transactions.add_transaction(sandbox, refund, "refund", -amount, description="REFUND FOR CHARGE")
+    if is_card:
+        refund["destination_details"] = {"card": dict(_TO_CARD), "type": "card"}
+    if pending:
+        refund["pending_reason"] = "processing"
+    kind = "refund" if is_card else "payment_refund"
+    transaction = balance_transactions.add_transaction(sandbox, refund, kind, -amount, description="REFUND FOR CHARGE")
     refund["balance_transaction"] = transaction["id"]
     before = snapshot(charge)
     charge["amount_refunded"] += amount
@@ -112,7 +121,6 @@ def _refund(sandbox: Sandbox, charge: StripeObject, amount: int, call: Call) -> 
     sandbox.add(refund)
     sandbox.emit("refund.created", refund)
     sandbox.emit("charge.refunded", charge, before)
-    due_at = sandbox.now() + OUTCOME_AFTER_SECONDS
     if pending:
         sandbox.schedule(due_at, COMPLETE, refund["id"])
     if behaviour is RefundBehaviour.FAILS_LATER:
@@ -120,29 +128,52 @@ def _refund(sandbox: Sandbox, charge: StripeObject, amount: int, call: Call) -> 
     return refund
 
 
+def _behaviour(sandbox: Sandbox, charge: StripeObject) -> tuple[RefundBehaviour, int]:
+    """How a refund of the charge ends, and when. Refunds to bank accounts are transfers, which take days."""
+    method = sandbox.find("payment_method", charge["payment_method"], "payment_method")
+    if payment_methods.is_debit(method):
+        days = payment_methods.account_of(sandbox, method).scheme.refund_after_days
+        return RefundBehaviour.PENDING_FIRST, sandbox.now() + days * DAY_SECONDS
+    return payment_methods.card_of(sandbox, method).refund, sandbox.now() + OUTCOME_AFTER_SECONDS
+
+
 def complete(sandbox: Sandbox, refund_id: str) -> None:
-    """A pending refund reaches the card."""
+    """A pending refund reaches the customer, unless the bank has taken the payment back meanwhile."""
     refund = sandbox.find("refund", refund_id, "refund")
+    if refund["status"] != "pending":
+        return
+    if disputes.is_charged_back(sandbox, sandbox.find("charge", refund["charge"], "charge")):
+        fail(sandbox, refund, "charge_for_pending_refund_disputed")
+        return
     before = snapshot(refund)
+    refund.pop("pending_reason", None)
     refund["status"] = "succeeded"
     _emit_updated(sandbox, refund, before)
 
 
-def fail(sandbox: Sandbox, refund_id: str) -> None:
+def fail_when_due(sandbox: Sandbox, refund_id: str) -> None:
+    refund = sandbox.find("refund", refund_id, "refund")
+    if refund["status"] == "succeeded":
+        fail(sandbox, refund, "expired_or_canceled_card")
+
+
+def fail(sandbox: Sandbox, refund: StripeObject, reason: str) -> None:
     """The bank sends a refund back: the money returns to the balance and the charge's refunded amount falls.
 
     Source: https://docs.stripe.com/refunds#failed-refunds.
     """
-    refund = sandbox.find("refund", refund_id, "refund")
+    if refund["status"] not in ("pending", "succeeded"):
+        raise invalid_request(f"Refund {refund['id']} has a status of {refund['status']}; it can't fail.")
     before = snapshot(refund)
     transaction = balance_transactions.add_transaction(
         sandbox, refund, "refund_failure", refund["amount"], description="REFUND FAILURE"
     )
     refund |= {
         "status": "failed",
-        "failure_reason": "expired_or_canceled_card",
+        "failure_reason": reason,
         "failure_balance_transaction": transaction["id"],
     }
+    refund.pop("pending_reason", None)
     charge = sandbox.find("charge", refund["charge"], "charge")
     charge |= {"amount_refunded": charge["amount_refunded"] - refund["amount"], "refunded": False}
     _emit_updated(sandbox, refund, before)

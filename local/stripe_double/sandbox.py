@@ -46,7 +46,7 @@ class Sandbox:
     business_name: str = "Sample firm"
     request: RequestContext = field(default_factory=RequestContext)
     changes: int = 0
-    _deferred: list[Callable[[], None]] = field(default_factory=list)
+    _deferred: list[Callable[[], object]] = field(default_factory=list)
 
     def now(self) -> int:
         return self.clock.now()
@@ -110,7 +110,7 @@ class Sandbox:
         self.add(event)
         self.sink.enqueue(event["id"])
 
-    def defer(self, action: Callable[[], None]) -> None:
+    def defer(self, action: Callable[[], object]) -> None:
         """Do something right after the request was answered, such as settling an asynchronous capture."""
         self._deferred.append(action)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.stripe_double import payment_methods, payments
+from local.stripe_double import mandates, payment_methods, payments
 from local.stripe_double.errors import ApiError, invalid_request
 from local.stripe_double.lists import page
 from local.stripe_double.operations import Call, Operation
@@ -29,37 +29,38 @@ _OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 def create(sandbox: Sandbox, call: Call) -> StripeObject:
     if "customer" in call.params:
         sandbox.find_live("customer", call.params["customer"], "customer")
+    types = payment_methods.offered_types(call.params, None)
     method = None
     if "payment_method" in call.params:
         method = payment_methods.resolve(sandbox, call.params["payment_method"])
         payment_methods.check_usable(sandbox, method, call.get("customer"))
+        payment_methods.check_offered(types, method, "SetupIntent")
     elif call.get("confirm"):
         raise _missing_payment_method()
-    intent = _new_intent(sandbox, call)
+    intent = new_intent(sandbox, types, call.params)
     if method is not None:
         intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
         if call.get("confirm"):
-            _confirm(sandbox, intent, method, call.get("return_url"))
+            _confirm(sandbox, intent, method, call)
     return intent
 
 
-def _new_intent(sandbox: Sandbox, call: Call) -> StripeObject:
+def new_intent(sandbox: Sandbox, types: list[str], params: dict[str, Any]) -> StripeObject:
+    """Add an intent that waits for a payment method to save, and emit ``setup_intent.created``."""
     intent_id = sandbox.new_id("seti")
     secret = sandbox.new_id("secret")
-    types = call.get("payment_method_types")
-    automatic = {"allow_redirects": "always", "enabled": True}
-    automatic |= call.get("automatic_payment_methods", {})
+    automatic = {"allow_redirects": "always", "enabled": True} | params.get("automatic_payment_methods", {})
     intent: StripeObject = {
         "id": intent_id,
         "object": "setup_intent",
         "application": None,
-        "automatic_payment_methods": None if types else automatic,
+        "automatic_payment_methods": None if "payment_method_types" in params else automatic,
         "cancellation_reason": None,
         "client_secret": f"{intent_id}_{secret}",
         "created": sandbox.now(),
-        "customer": call.get("customer"),
+        "customer": params.get("customer"),
         "customer_account": None,
-        "description": call.get("description"),
+        "description": params.get("description"),
         "excluded_payment_method_types": None,
         "flow_directions": None,
         "last_setup_error": None,
@@ -67,32 +68,45 @@ def _new_intent(sandbox: Sandbox, call: Call) -> StripeObject:
         "livemode": False,
         "managed_payments": {"enabled": False},
         "mandate": None,
-        "metadata": merge_metadata({}, call.get("metadata")),
+        "metadata": merge_metadata({}, params.get("metadata")),
         "next_action": None,
         "on_behalf_of": None,
         "payment_method": None,
         "payment_method_configuration_details": None,
-        "payment_method_options": {
-            "card": {
-                "mandate_options": None,
-                "network": None,
-                "request_three_d_secure": "automatic",
-            }
-        },
-        "payment_method_types": types or ["card"],
+        "payment_method_options": _type_options(types),
+        "payment_method_types": types,
         "single_use_mandate": None,
         "status": "requires_payment_method",
-        "usage": call.get("usage", "off_session"),
+        "usage": params.get("usage", "off_session"),
     }
     sandbox.add(intent)
     sandbox.emit("setup_intent.created", intent)
     return intent
 
 
-def _confirm(sandbox: Sandbox, intent: StripeObject, method: StripeObject, return_url: str | None) -> None:
+def _type_options(types: list[str]) -> dict[str, Any]:
+    options = payment_methods.type_options(types)
+    if "card" in options:
+        del options["card"]["installments"]
+    return options
+
+
+def _confirm(sandbox: Sandbox, intent: StripeObject, method: StripeObject, call: Call) -> None:
+    if "mandate_data" in call.params and payment_methods.is_debit(method):
+        mandates.accept(sandbox, method, call.params["mandate_data"]["customer_acceptance"])
+    confirm_with(sandbox, intent, method, call.get("return_url"))
+
+
+def confirm_with(sandbox: Sandbox, intent: StripeObject, method: StripeObject, return_url: str | None) -> None:
+    """Try to save a payment method: ``succeeded``, or ``requires_action``; a declining card raises its card error."""
     payment_methods.check_usable(sandbox, method, intent["customer"])
+    payment_methods.check_offered(intent["payment_method_types"], method, "SetupIntent")
     sandbox.changes += 1
     intent |= {"payment_method": method["id"], "next_action": None}
+    if payment_methods.is_debit(method):
+        intent["mandate"] = mandates.require(sandbox, intent, method)["id"]
+        _finish(sandbox, intent, method)
+        return
     card = payment_methods.card_of(sandbox, method)
     if card.authentication in (Authentication.ALWAYS, Authentication.UNLESS_SET_UP):
         _add_attempt(sandbox, intent, method, "requires_action")
@@ -127,9 +141,8 @@ def authenticate(sandbox: Sandbox, intent: StripeObject, *, succeeds: bool) -> N
 
 def _finish(sandbox: Sandbox, intent: StripeObject, method: StripeObject) -> None:
     """Save the payment method to the intent's customer; a declining card fails here."""
-    card = payment_methods.card_of(sandbox, method)
-    if not card.attachable and card.decline is not None:
-        error = payment_methods.declined(card.decline, payment_method=snapshot(method))
+    if refusal := payment_methods.refusal_to_save(sandbox, method):
+        error = payment_methods.declined(refusal, payment_method=snapshot(method))
         _fail(sandbox, intent, method, error)
     if intent["customer"] is not None:
         customer = sandbox.find_live("customer", intent["customer"], "customer")
@@ -160,7 +173,6 @@ def _add_attempt(
     status: str,
     error: dict[str, Any] | None = None,
 ) -> None:
-    card = method["card"]
     attempt = sandbox.add(
         {
             "id": sandbox.new_id("setatt"),
@@ -173,22 +185,7 @@ def _add_attempt(
             "livemode": False,
             "on_behalf_of": None,
             "payment_method": method["id"],
-            "payment_method_details": {
-                "card": {
-                    "brand": card["brand"],
-                    "checks": dict(card["checks"]),
-                    "country": card["country"],
-                    "exp_month": card["exp_month"],
-                    "exp_year": card["exp_year"],
-                    "fingerprint": card["fingerprint"],
-                    "funding": card["funding"],
-                    "last4": card["last4"],
-                    "network": card["brand"],
-                    "three_d_secure": None,
-                    "wallet": None,
-                },
-                "type": "card",
-            },
+            "payment_method_details": _attempt_details(method),
             "setup_error": error,
             "setup_intent": intent["id"],
             "status": status,
@@ -196,6 +193,21 @@ def _add_attempt(
         }
     )
     intent["latest_attempt"] = attempt["id"]
+
+
+def _attempt_details(method: StripeObject) -> dict[str, Any]:
+    kind = method["type"]
+    if payment_methods.is_debit(method):
+        return {kind: {}, "type": kind}
+    card = method["card"]
+    shown = ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
+    details = {name: card[name] for name in shown} | {
+        "checks": dict(card["checks"]),
+        "network": card["brand"],
+        "three_d_secure": None,
+        "wallet": None,
+    }
+    return {"card": details, "type": "card"}
 
 
 def confirm(sandbox: Sandbox, call: Call) -> StripeObject:
@@ -210,7 +222,7 @@ def confirm(sandbox: Sandbox, call: Call) -> StripeObject:
     if method_id is None:
         raise _missing_payment_method()
     method = payment_methods.resolve(sandbox, method_id)
-    _confirm(sandbox, intent, method, call.get("return_url"))
+    _confirm(sandbox, intent, method, call)
     return intent
 
 
@@ -229,6 +241,13 @@ def update(sandbox: Sandbox, call: Call) -> StripeObject:
 
 def cancel(sandbox: Sandbox, call: Call) -> StripeObject:
     intent = retrieve(sandbox, call)
+    if sandbox.hidden(intent["id"]).get("session"):
+        raise invalid_request("You cannot cancel the SetupIntent of a Checkout Session. Expire the Checkout Session instead.")
+    cancel_intent(sandbox, intent, call.get("cancellation_reason"))
+    return intent
+
+
+def cancel_intent(sandbox: Sandbox, intent: StripeObject, reason: str | None) -> None:
     if intent["status"] not in _OPEN:
         raise invalid_request(
             f"You cannot cancel this SetupIntent because it has a status of {intent['status']}. Only a SetupIntent "
@@ -238,12 +257,11 @@ def cancel(sandbox: Sandbox, call: Call) -> StripeObject:
         )
     intent |= {
         "status": "canceled",
-        "cancellation_reason": call.get("cancellation_reason"),
+        "cancellation_reason": reason,
         "next_action": None,
     }
     sandbox.changes += 1
     sandbox.emit("setup_intent.canceled", intent)
-    return intent
 
 
 def list_all(sandbox: Sandbox, call: Call) -> StripeObject:
@@ -277,7 +295,8 @@ OPERATIONS = (
             description=Text(1000),
             metadata=Metadata(),
             payment_method=Text(),
-            payment_method_types=ListOf(Choice(("card",))),
+            mandate_data=mandates.MANDATE_DATA,
+            payment_method_types=ListOf(Choice(payment_methods.TYPES)),
             return_url=Text(),
             usage=Choice(("off_session", "on_session")),
         ),
@@ -294,7 +313,7 @@ OPERATIONS = (
     Operation(
         "POST",
         "/v1/setup_intents/{intent}/confirm",
-        object_fields(payment_method=Text(), return_url=Text()),
+        object_fields(mandate_data=mandates.MANDATE_DATA, payment_method=Text(), return_url=Text()),
         confirm,
     ),
     Operation(

@@ -47,6 +47,14 @@ class Decline:
     blocked_by_stripe: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedDispute:
+    """A dispute that follows a payment by itself (https://docs.stripe.com/testing#disputes)."""
+
+    reason: str
+    inquiry: bool = False
+
+
 _DECLINED = "Your card was declined."
 GENERIC = Decline("card_declined", "generic_decline", _DECLINED, "try_again_later", "01")
 INSUFFICIENT_FUNDS = Decline(
@@ -89,6 +97,22 @@ AUTHENTICATION_REQUIRED = Decline(
     "65",
 )
 
+DO_NOT_HONOR = Decline("card_declined", "do_not_honor", _DECLINED, "try_again_later", "05")
+PICKUP_CARD = Decline("card_declined", "pickup_card", _DECLINED, "do_not_try_again", "04")
+TRANSACTION_NOT_ALLOWED = Decline("card_declined", "transaction_not_allowed", _DECLINED, "do_not_try_again", "57")
+REVOCATION = Decline("card_declined", "revocation_of_authorization", _DECLINED, "do_not_try_again", "R1")
+TRY_AGAIN_LATER = Decline("card_declined", "try_again_later", _DECLINED, "try_again_later", "91")
+
+DECLINES: dict[str, Decline] = {
+    decline.decline_code: decline
+    for decline in (
+        GENERIC, INSUFFICIENT_FUNDS, LOST_CARD, STOLEN_CARD, EXPIRED_CARD, INCORRECT_CVC, PROCESSING_ERROR,
+        VELOCITY_EXCEEDED, FRAUDULENT, AUTHENTICATION_REQUIRED, DO_NOT_HONOR, PICKUP_CARD, TRANSACTION_NOT_ALLOWED,
+        REVOCATION, TRY_AGAIN_LATER,
+    )
+}  # fmt: skip
+"""Declines by their decline code: those of test cards, and those that Stripe has no test card for."""
+
 
 @dataclass(frozen=True, slots=True)
 class TestCard:
@@ -106,6 +130,7 @@ class TestCard:
     attachable: bool = True
     authentication: Authentication = Authentication.NEVER
     refund: RefundBehaviour = RefundBehaviour.SUCCEEDS
+    dispute: PlannedDispute | None = None
 
     @property
     def last4(self) -> str:
@@ -153,6 +178,12 @@ _CARDS = (
              refund=RefundBehaviour.PENDING_FIRST),
     TestCard("refundFail", "4000000000005126", "Succeeds; refunds fail later",
              refund=RefundBehaviour.FAILS_LATER),
+    TestCard("createDispute", "4000000000000259", "Succeeds; is disputed as fraudulent",
+             dispute=PlannedDispute("fraudulent")),
+    TestCard("createDisputeProductNotReceived", "4000000000002685", "Succeeds; is disputed as not received",
+             dispute=PlannedDispute("product_not_received")),
+    TestCard("createDisputeInquiry", "4000000000001976", "Succeeds; the bank inquires",
+             dispute=PlannedDispute("fraudulent", inquiry=True)),
 )  # fmt: skip
 
 CARDS: dict[str, TestCard] = {card.name: card for card in _CARDS}

@@ -217,7 +217,7 @@ class Judge:
         asked = typed(form_value(target.query if method.lower() == "get" else form or ""), schema)
         problem = problems(asked, schema)
         assert problem is None, f"accepted request {method} {target.path} {problem}"
-        for item in answer["data"] if answer["object"] == "list" else [answer]:
+        for item in answer["data"] if answer["object"] in ("list", "search_result") else [answer]:
             assert not missing_members(item), f"{item['object']} lacks {missing_members(item)}"
         self.accepted[operation] += 1
 

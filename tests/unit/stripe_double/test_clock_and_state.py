@@ -20,6 +20,7 @@ from tests.unit.stripe_double.conftest import SECRET
 from tests.unit.stripe_double.receiver import Receiver
 
 NEW_YEAR = 1_798_761_600
+PRICE: Any = {"currency": "eur", "unit_amount": 12_100, "product_data": {"name": "Invoice 2026-0001"}}
 
 
 def client_of(double: Double) -> stripe.StripeClient:
@@ -124,6 +125,27 @@ def test_the_state_survives_a_restart(tmp_path: Path, receiver: Receiver) -> Non
     with running_double(webhook_url=receiver.url, webhook_secret=SECRET, state=path) as double:
         assert double.control.flush()
     assert len(receiver.deliveries) == 2
+
+
+def test_a_debit_goes_on_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "stripe.json"
+    with running_double(state=path) as double:
+        client = client_of(double)
+        session = client.v1.checkout.sessions.create(
+            {
+                "mode": "payment",
+                "line_items": [{"price_data": PRICE, "quantity": 1}],
+                "payment_method_types": ["sepa_debit"],
+                "success_url": "https://firm.example/paid",
+            }
+        )
+        assert double.control.pay_session(session.id, "pm_disputed_de")["outcome"] == "processing"
+
+    with running_double(state=path) as double:
+        double.control.advance_clock(5 * 86_400)
+        client = client_of(double)
+        assert client.v1.checkout.sessions.retrieve(session.id).payment_status == "paid"
+        assert [dispute.status for dispute in client.v1.disputes.list().data] == ["lost"]
 
 
 def test_a_broken_state_file_is_told(tmp_path: Path) -> None:

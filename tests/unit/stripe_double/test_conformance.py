@@ -16,21 +16,31 @@ from tests.unit.stripe_double.specification import Judge, component, description
 
 EVENT_TYPES = {
     "charge.captured",
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.updated",
     "charge.expired",
     "charge.failed",
+    "charge.pending",
     "charge.refund.updated",
     "charge.refunded",
     "charge.succeeded",
     "charge.updated",
+    "checkout.session.async_payment_failed",
+    "checkout.session.async_payment_succeeded",
     "checkout.session.completed",
     "checkout.session.expired",
     "customer.created",
     "customer.deleted",
     "customer.updated",
+    "mandate.updated",
     "payment_intent.amount_capturable_updated",
     "payment_intent.canceled",
     "payment_intent.created",
     "payment_intent.payment_failed",
+    "payment_intent.processing",
     "payment_intent.requires_action",
     "payment_intent.succeeded",
     "payment_method.attached",
@@ -70,6 +80,9 @@ def test_every_operation_and_event_conforms(
     tour_of_setup_intents(client, double, customer)
     tour_of_sessions(client, double, new_session)
     tour_of_refunds(client, double)
+    tour_of_setup_sessions(client, double, customer)
+    tour_of_debits(client, double, customer, new_session)
+    tour_of_disputes(client, double)
     tour_of_payment_methods(client, customer)
     client.v1.customers.delete(customer)
     client.v1.customers.retrieve(customer)
@@ -142,6 +155,8 @@ def tour_of_payment_intents(client: stripe.StripeClient, double: Double, custome
     double.control.advance_clock(8 * 86_400)
     assert intents.retrieve(for_expiry.id).status == "canceled"
     intents.list({"customer": customer})
+    found = intents.search({"query": "metadata['order']:'7' AND status:'succeeded'", "expand": ["data.latest_charge"]})
+    assert [item.id for item in found.data] == [intent.id]
 
 
 def tour_of_setup_intents(client: stripe.StripeClient, double: Double, customer: str) -> None:
@@ -170,6 +185,62 @@ def tour_of_sessions(client: stripe.StripeClient, double: Double, new_session: C
     abandoned = new_session()
     double.control.pay_session(abandoned.id, "pm_card_chargeDeclined")
     sessions.expire(abandoned.id)
+
+
+def tour_of_setup_sessions(client: stripe.StripeClient, double: Double, customer: str) -> None:
+    sessions = client.v1.checkout.sessions
+    params: Any = {
+        "mode": "setup",
+        "customer": customer,
+        "payment_method_types": ["card", "sepa_debit", "us_bank_account"],
+        "setup_intent_data": {"metadata": {"account": "A-1"}},
+        "success_url": "https://firm.example/saved",
+    }
+    for method in ("pm_card_visa", "pm_success_de", "pm_usBankAccount_success"):
+        session = sessions.create(params)
+        double.control.pay_session(session.id, method)
+        expand: Any = {"expand": ["setup_intent.mandate", "setup_intent.latest_attempt", "setup_intent.payment_method"]}
+        saved = sessions.retrieve(session.id, expand).setup_intent
+        assert saved.payment_method.type == saved.latest_attempt.payment_method_details.type
+        if saved.mandate is not None:
+            client.v1.mandates.retrieve(saved.mandate.id, {"expand": ["payment_method"]})
+    sessions.expire(sessions.create(params).id)
+
+
+def tour_of_debits(client: stripe.StripeClient, double: Double, customer: str, new_session: Callable[..., Any]) -> None:
+    for method in ("pm_success_de", "pm_failed_de"):
+        session = new_session(payment_method_types=["card", "sepa_debit"])
+        double.control.pay_session(session.id, method)
+    accepted: Any = {"customer_acceptance": {"type": "online", "online": {"ip_address": "127.0.0.1", "user_agent": "test"}}}
+    intents = client.v1.payment_intents
+    debit: Any = {"amount": 5_000, "currency": "usd", "confirm": True, "customer": customer, "mandate_data": accepted}
+    for method in ("pm_usBankAccount_dispute", "pm_usBankAccount_insufficientFunds"):
+        intents.create({**debit, "payment_method": method, "payment_method_types": ["us_bank_account"]})
+    stuck = intents.create(
+        {**debit, "payment_method": "pm_usBankAccount_processing", "payment_method_types": ["us_bank_account"]}
+    )
+    intents.cancel(stuck.id)
+    double.control.advance_clock(6 * 86_400)
+    paid = client.v1.checkout.sessions.list({"status": "complete", "limit": 2}).data[1]
+    refund = client.v1.refunds.create({"payment_intent": str(paid.payment_intent)})
+    assert refund.status == "pending"
+    iban: Any = {"type": "sepa_debit", "sepa_debit": {"iban": "DE89 3704 0044 0532 0130 00"}}
+    client.v1.payment_methods.create({**iban, "billing_details": {"name": "Ada", "email": "ada@example.com"}})
+    client.v1.balance_transactions.list({"limit": 50, "expand": ["data.source"]})
+
+
+def tour_of_disputes(client: stripe.StripeClient, double: Double) -> None:
+    cards = ("createDispute", "createDisputeProductNotReceived", "createDisputeInquiry")
+    for card in cards:
+        pay: Any = {"amount": 700, "currency": "eur", "confirm": True, "payment_method": f"pm_card_{card}", **CARD_ONLY}
+        client.v1.payment_intents.create(pay)
+    disputes = client.v1.disputes
+    inquiry, not_received, fraudulent = disputes.list({"limit": 3, "expand": ["data.charge", "data.payment_intent"]}).data
+    evidence: Any = {"customer_name": "Ada Example", "uncategorized_text": "winning_evidence"}
+    disputes.update(fraudulent.id, {"evidence": evidence, "metadata": {"case": "7"}})
+    assert disputes.retrieve(fraudulent.id).status == "won"
+    disputes.close(not_received.id)
+    double.control.decide_dispute(inquiry.id, "escalated")
 
 
 def tour_of_refunds(client: stripe.StripeClient, double: Double) -> None:

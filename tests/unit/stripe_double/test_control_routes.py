@@ -35,7 +35,7 @@ def control(url: str, call: str, body: Any = None) -> tuple[int, Any]:
 
 def test_every_call_is_listed(double: Double) -> None:
     calls = control(double.url, "GET /_control")[1]["calls"]
-    assert len(calls) == 22
+    assert len(calls) == 26
     assert "POST /_control/checkout/sessions/{id}/pay" in calls
 
 
@@ -69,7 +69,27 @@ def test_a_script_plays_the_customer(double: Double, new_session: Callable[..., 
     assert (status, paid["status"]) == (200, "succeeded")
     assert control(double.url, pay)[0] == 400  # it is paid already
     assert control(double.url, "POST /_control/checkout/sessions/cs_none/pay")[0] == 404
-    assert len(control(double.url, "GET /_control/test_cards")[1]["test_cards"]) > 20
+    assert len(control(double.url, "GET /_control/test_methods")[1]["test_methods"]) > 60
+
+
+def test_a_script_plays_the_bank(client: stripe.StripeClient, double: Double) -> None:
+    customer = client.v1.customers.create({"payment_method": "pm_card_visa"})
+    method = client.v1.payment_methods.list({"customer": customer.id}).data[0].id
+    pay: Any = {"amount": 500, "currency": "eur", "confirm": True, "customer": customer.id, "payment_method": method}
+    paid = client.v1.payment_intents.create({**pay, "off_session": True})
+    refund = client.v1.refunds.create({"payment_intent": paid.id, "amount": 100})
+    assert control(double.url, f"POST /_control/refunds/{refund.id}/fail", {"reason": "declined"})[1]["status"] == "failed"
+    dispute = f"POST /_control/charges/{paid.latest_charge}/dispute"
+    status, opened = control(double.url, dispute, {"amount": 300, "reason": "duplicate", "inquiry": True})
+    assert (status, opened["status"]) == (200, "warning_needs_response")
+    assert control(double.url, dispute)[0] == 400  # it is disputed already
+    decide = f"POST /_control/disputes/{opened['id']}/decide"
+    assert control(double.url, decide, {"outcome": "escalated"})[1]["status"] == "needs_response"
+    assert control(double.url, decide, {"outcome": "lost"})[1]["status"] == "lost"
+    change = f"POST /_control/payment_methods/{method}"
+    assert control(double.url, change, {"decline_code": "do_not_honor"})[0] == 200
+    with pytest.raises(stripe.CardError):
+        client.v1.payment_intents.create({**pay, "off_session": True})
 
 
 def test_setups_faults_endpoint_and_clock_over_http(client: stripe.StripeClient, double: Double) -> None:
@@ -105,6 +125,11 @@ def test_setups_faults_endpoint_and_clock_over_http(client: stripe.StripeClient,
         ("POST /_control/deliveries/redeliver", {"event_id": "evt_none"}, 404),
         ("POST /_control/endpoint", {"secrets": []}, 400),
         ("POST /_control/faults", {"kind": "earthquake"}, 400),
+        ("POST /_control/charges/ch_none/dispute", None, 404),
+        ("POST /_control/charges/ch_none/dispute", {"reason": "mood"}, 400),
+        ("POST /_control/disputes/du_none/decide", {"outcome": "won"}, 404),
+        ("POST /_control/refunds/re_none/fail", None, 404),
+        ("POST /_control/payment_methods/pm_none", {"behaves_as": "pm_card_visa"}, 404),
         ("POST /_control/clock", {}, 400),
         ("POST /_control/clock", {"now": "tomorrow"}, 400),
         ("POST /_control/clock", {"advance_seconds": -1}, 400),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -61,6 +62,90 @@ def test_a_broken_connection_leaves_the_outcome_unknown_and_the_key_tells(
     assert len(client.v1.charges.list().data) == charges
     assert client.v1.payment_intents.create({**PAYMENT}, KEY).status == "succeeded"
     assert len(client.v1.charges.list().data) == 1
+
+
+def capture(client: stripe.StripeClient, held: str) -> Any:
+    return client.v1.payment_intents.capture(held, {"amount_to_capture": 300}, {"idempotency_key": "f"})
+
+
+def cancel(client: stripe.StripeClient, held: str) -> Any:
+    return client.v1.payment_intents.cancel(held, {}, {"idempotency_key": "f"})
+
+
+def charge_off_session(client: stripe.StripeClient, held: str) -> Any:
+    customer = client.v1.customers.list({"limit": 1}).data[0].id
+    saved = client.v1.payment_methods.list({"customer": customer}).data[0].id
+    off_session: Any = {"customer": customer, "payment_method": saved, "off_session": True}
+    return client.v1.payment_intents.create({**PAYMENT, **off_session}, {"idempotency_key": "f"})
+
+
+def open_setup_session(client: stripe.StripeClient, held: str) -> Any:
+    params: Any = {"mode": "setup", "currency": "eur", "success_url": "https://firm.example/saved"}
+    return client.v1.checkout.sessions.create(params, {"idempotency_key": "f"})
+
+
+def refund(client: stripe.StripeClient, held: str) -> Any:
+    paid = client.v1.charges.list({"limit": 1}).data[0]
+    return client.v1.refunds.create({"charge": paid.id, "amount": 100}, {"idempotency_key": "f"})
+
+
+def accept_dispute(client: stripe.StripeClient, held: str) -> Any:
+    return client.v1.disputes.close(client.v1.disputes.list().data[0].id, {}, {"idempotency_key": "f"})
+
+
+def attach(client: stripe.StripeClient, held: str) -> Any:
+    customer = client.v1.customers.list({"limit": 1}).data[0].id
+    return client.v1.payment_methods.attach("pm_success_de", {"customer": customer}, {"idempotency_key": "f"})
+
+
+MUTATIONS = (capture, cancel, charge_off_session, open_setup_session, refund, accept_dispute, attach)
+
+
+@pytest.fixture
+def held(client: stripe.StripeClient) -> str:
+    """An authorisation, beside a saved card, a disputed payment and a plain one."""
+    client.v1.customers.create({"payment_method": "pm_card_visa"})
+    intent = client.v1.payment_intents.create({**PAYMENT, "capture_method": "manual"})
+    client.v1.payment_intents.create({**PAYMENT, "payment_method": "pm_card_createDispute"})
+    client.v1.payment_intents.create({**PAYMENT})
+    return intent.id
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS)
+@pytest.mark.parametrize("kind", ["rate_limit", "lock_timeout", "reset_before"])
+def test_every_operation_can_fail_without_effect_and_be_repeated(
+    client: stripe.StripeClient, double: Double, held: str, mutate: Callable[..., Any], kind: str
+) -> None:
+    events = len(double.control.events())
+    double.control.plan_fault(kind, method="POST")
+    with pytest.raises(stripe.StripeError):
+        mutate(client, held)
+    assert len(double.control.events()) == events
+    mutate(client, held)
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS)
+def test_every_operation_can_lose_its_answer_after_the_effect(
+    client: stripe.StripeClient, double: Double, held: str, mutate: Callable[..., Any]
+) -> None:
+    double.control.plan_fault("reset_after", method="POST")
+    with pytest.raises(stripe.APIConnectionError):
+        mutate(client, held)
+    events = len(double.control.events())
+    mutate(client, held)
+    assert len(double.control.events()) == events, "the repeat is answered from the key"
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS)
+def test_every_operation_can_have_its_effect_and_answer_500_for_good(
+    client: stripe.StripeClient, double: Double, held: str, mutate: Callable[..., Any]
+) -> None:
+    before = len(double.control.events())
+    double.control.plan_fault("server_error_after", method="POST")
+    for _ in range(2):
+        with pytest.raises(stripe.APIError):
+            mutate(client, held)
+    assert len(double.control.events()) > before
 
 
 def test_a_caller_that_times_out_finds_its_payment_made(client: stripe.StripeClient, double: Double) -> None:

@@ -9,6 +9,8 @@ import stripe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from local.stripe_double.controls import ControlError
+from local.stripe_double.errors import ApiError
 from local.stripe_double.server import Double
 from tests.unit.stripe_double.receiver import Receiver
 
@@ -99,3 +101,40 @@ def test_a_failed_charge_cannot_be_refunded(client: stripe.StripeClient) -> None
         paid(client, card="pm_card_chargeDeclined")
     with pytest.raises(stripe.InvalidRequestError, match="failed"):
         client.v1.refunds.create({"charge": caught.value.error.charge})
+
+
+@pytest.mark.parametrize("card", ["pm_card_visa", "pm_card_pendingRefund"])
+def test_any_refund_can_be_sent_back_by_the_bank_days_later(
+    client: stripe.StripeClient, double: Double, receiver: Receiver, card: str
+) -> None:
+    intent = paid(client, card=card)
+    refund = client.v1.refunds.create({"payment_intent": intent.id, "amount": 300, "metadata": {"credit": "C-1"}})
+    double.control.advance_clock(86_400)
+    failed = double.control.fail_refund(refund.id, "lost_or_stolen_card")
+    assert (failed["status"], failed["failure_reason"]) == ("failed", "lost_or_stolen_card")
+    assert client.v1.charges.retrieve(intent.latest_charge).amount_refunded == 0
+    moved = client.v1.balance_transactions.list({"source": refund.id}).data
+    assert [item.net for item in moved] == [300, -300]
+    with pytest.raises(ApiError, match="can't fail"):
+        double.control.fail_refund(refund.id)
+    with pytest.raises(ControlError, match="reason must be one of"):
+        double.control.fail_refund(refund.id, "bad luck")
+    assert double.control.flush()
+    assert receiver.types[-3:] == ["refund.updated", "charge.refund.updated", "refund.failed"]
+    assert receiver.events[-1]["data"]["object"]["metadata"] == {"credit": "C-1"}
+
+
+def test_a_refund_that_failed_while_pending_does_not_complete(client: stripe.StripeClient, double: Double) -> None:
+    refund = client.v1.refunds.create({"payment_intent": paid(client, card="pm_card_pendingRefund").id})
+    double.control.fail_refund(refund.id)
+    double.control.advance_clock(3_600)
+    assert client.v1.refunds.retrieve(refund.id).status == "failed"
+
+
+def test_a_repeated_refund_is_made_once(client: stripe.StripeClient) -> None:
+    intent = paid(client)
+    first, again = (
+        client.v1.refunds.create({"payment_intent": intent.id, "amount": 300}, {"idempotency_key": "refund-1"}) for _ in range(2)
+    )
+    assert first.id == again.id
+    assert client.v1.charges.retrieve(intent.latest_charge).amount_refunded == 300
