@@ -224,3 +224,12 @@ def test_G4_when_all_of_a_batch_fails_all_of_it_stays(deployed: Callable[[str], 
 def test_what_the_worker_has_no_use_for_is_taken_off_the_queue(deployed: Callable[[str], ModuleType], office: Office) -> None:
     worker = deployed("payment_events")
     assert worker.handler(sqs(stripe_event(type="customer.created")), CONTEXT) == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"remit_refund_id": "ref_1"}], ids=["of the dashboard", "of ours"])
+def test_R8_G4_a_refund_is_queued_whoever_made_it(webhooks: ModuleType, metadata: dict[str, str]) -> None:
+    """Only the ledger can say whether a refund that names nobody gives back a payment of ours."""
+    refund = {"id": "re_1", "amount": 100, "currency": "eur", "payment_intent": "pi_1", "metadata": metadata}
+    event = {"id": "evt_1", "type": "refund.created", "created": 1772442000, "data": {"object": refund}}
+    assert send(webhooks, event) == (200, {"status": "accepted"})
+    assert webhooks.queue.messages == [event]
