@@ -1,6 +1,7 @@
 """Refunds: from a receipt, from available credit, on hold, at the gateway, approved, canceled, reversed (R1–R8, R10)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import permutations
 
@@ -543,3 +544,58 @@ def test_R6_a_processor_that_never_answers_leaves_the_refund_pending(office: Off
         next_day(office)
         office.trouble.strike(TransientError("gateway_unavailable", "no answer"), on="refund")
         assert [each.status for each in submit_due(office)] == [PENDING]
+
+
+# Once, whatever is lost
+
+
+def _receipt(office: Office, account_id: str) -> Callable[[], object]:
+    _, payment_id = paid_by_card(office, account_id)
+    return lambda: refund_receipt(office, account_id, payment_id, 5000, key="same")
+
+
+def _available(office: Office, account_id: str) -> Callable[[], object]:
+    office.receive(account_id, 5000)
+    return lambda: refund_available(office, account_id, 5000, key="same")
+
+
+def _called_off(office: Office, account_id: str) -> Callable[[], object]:
+    _, payment_id = paid_by_card(office, account_id)
+    made = refund_receipt(office, account_id, payment_id, 5000)
+    return lambda: call_off(office, account_id, made.id, key="same")
+
+
+def _approved(office: Office, account_id: str) -> Callable[[], object]:
+    with_money_rules(office, refund_limits={"EUR": 0})
+    office.receive(account_id, 5000)
+    made = refund_available(office, account_id, 5000)
+    return lambda: approve(office, account_id, made.id, key="same")
+
+
+def _reversed(office: Office, account_id: str) -> Callable[[], object]:
+    office.receive(account_id, 5000)
+    made = refund_available(office, account_id, 5000)
+    return lambda: reverse(office, account_id, made.id, key="same")
+
+
+@pytest.mark.parametrize("prepare", [_receipt, _available, _called_off, _approved, _reversed])
+@pytest.mark.parametrize("fault", [Fault.CONFLICT, Fault.THROTTLE, Fault.LOST_REPLY, Fault.CRASH_BEFORE, Fault.CRASH_AFTER])
+def test_L4_each_request_is_done_once_whatever_is_lost(
+    office: Office, account_id: str, prepare: Callable[[Office, str], Callable[[], object]], fault: Fault
+) -> None:
+    calm = Office()
+    prepare(calm, calm.open_account())()
+    expected = [entry.draft.postings for entry in calm.entries(account_id)]
+    do = prepare(office, account_id)
+    office.trouble.strike(fault, on="commit")
+    with suppress(MachineDiedError):
+        do()
+    assert office.trouble.pending == 0
+    do()
+    before = office.books.state()
+    do()
+    assert office.books.state() == before
+    assert [[p.amount_minor for p in entry.draft.postings] for entry in office.entries(account_id)] == [
+        [p.amount_minor for p in postings] for postings in expected
+    ]
+    proved(office, account_id)
