@@ -131,6 +131,16 @@ def test_R2_two_refunds_at_once_never_exceed_what_was_captured(office: Office, a
     proved(office, account_id)
 
 
+def test_R2_a_refund_between_two_reads_of_another_breaks_nothing(office: Office, account_id: str) -> None:
+    """The payment was read before it, and the invoice that it had paid afterwards: together they are of no one moment."""
+    _, payment_id = paid_by_card(office, account_id)
+    office.trouble.meanwhile(lambda: refund_receipt(office, account_id, payment_id, 10000), on="load", at=2)
+    with pytest.raises(RuleError, match="refund_exceeds_captured"):
+        refund_receipt(office, account_id, payment_id, 5000)
+    assert office.payment(account_id, payment_id).refunded_minor == 10000
+    proved(office, account_id)
+
+
 def test_R2_a_payment_that_has_not_arrived_has_nothing_to_refund(office: Office, account_id: str) -> None:
     pending, _ = office.checkout(account_id, office.invoice(account_id))
     with refused(office.books, "refund_exceeds_captured", RuleError):
