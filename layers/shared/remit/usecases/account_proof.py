@@ -242,7 +242,8 @@ class AccountProof:
         field, wanted = document.expectation.posted_when or (None, ())
         posted = field is None or document.state in wanted
         main, *others = document.expectation.figures
-        if sums is None and posted:
+        is_empty = document.expectation.may_be_empty and document.stored[main.figure] == 0
+        if sums is None and posted and not is_empty:
             stored = document.stored[main.figure]
             text = f"{document.id} has {main.figure} {stored}, and no entry is about it."
             yield self._difference(document.currency, What.DOCUMENT_UNEXPLAINED, document.id, stored, None, text)
