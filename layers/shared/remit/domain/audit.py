@@ -75,9 +75,9 @@ class Expectation:
     """What the entries must explain of a class of documents.
 
     `id` is the field that postings name it by. `posted_when` is the field and the values without which no entry may be
-    about it, and with which one must; None: an entry is always there, unless `may_be_empty` and nothing is held: a memo whose
-    invoice took all of it never was the customer's credit. The first of `figures` is a customer's own amount,
-    and zero as long as nothing is posted.
+    about it, and with which one must; None: an entry is always there, unless `may_be_empty` and nothing is held (a memo
+    whose invoice took all of it, a refund that had failed before it was heard of). The first of `figures` is a customer's
+    own amount, and zero as long as nothing is posted.
     """
 
     id: str
@@ -107,7 +107,7 @@ EXPECTATIONS: dict[type, Expectation] = {
     ),
     Credit: Expectation("id", (Explained("open_minor", "credit", Side.CREDIT),), may_be_empty=True),
     CreditNote: Expectation("id", (Explained("tax_minor", "tax", Side.DEBIT),)),
-    Refund: Expectation("id", (Explained("in_transit_minor", "refunds_in_transit", Side.CREDIT),)),
+    Refund: Expectation("id", (Explained("in_transit_minor", "refunds_in_transit", Side.CREDIT),), may_be_empty=True),
     WalletCharge: Expectation("id", (Explained("net_minor", "revenue", Side.CREDIT),)),
 }
 """Every class of documents that postings can be about. One that is not here is reported as missing."""
