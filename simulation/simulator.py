@@ -64,6 +64,7 @@ class Simulation:
         self._proved: dict[str, int] = {}
         self._lag = ExitStack()
         self._lags_until = 0
+        self._lag_pauses = 0
         self._quiet = False
         self._weights = [operation.weight for operation in OPERATIONS]
 
@@ -71,7 +72,7 @@ class Simulation:
 
     def run(self, steps: int) -> None:
         """Take so many steps, and check everything at intervals and at the end. `InvariantError` at the first fault."""
-        with no_waiting():
+        with no_waiting(self._pause):
             while self.step < steps:
                 self.step += 1
                 self._unrest()
@@ -251,6 +252,7 @@ class Simulation:
         if not world.books.is_lagging and world.sometimes(0.02):
             self._lag.enter_context(world.books.lagging())
             self._lags_until = self.step + world.random.randint(1, 12)
+            self._lag_pauses = world.random.randint(1, 3)
             self._line("    the indexes fall behind")
         month = world.today.month
         if world.sometimes(0.003):
@@ -261,6 +263,12 @@ class Simulation:
         if world.today.month != month:
             world.books.expire_guards(world.clock.now())
             world.model.forget_expired(world.clock.now())
+
+    def _pause(self) -> None:
+        """Somebody waits before trying again: an index that is behind catches up meanwhile, if not with the first pause."""
+        self._lag_pauses -= 1
+        if self.world.books.is_lagging and self._lag_pauses <= 0:
+            self._lag.close()
 
     # ---- Watching
 
