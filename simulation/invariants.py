@@ -11,17 +11,20 @@ its decorator. Rules trust nothing of the product but the stored forms' way back
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 from remit.domain.accounts import AccountChange
+from remit.domain.credits import Credit
 from remit.domain.invoices import Invoice
-from remit.domain.journal import Balance, JournalEntry, Side, entry_hash
+from remit.domain.journal import CUSTOMER_ACCOUNTS, Balance, JournalEntry, Side, entry_hash
 from remit.domain.messages import Message, MessageStatus
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment, PaymentStatus
 from remit.usecases.guards import Guard
 from simulation.gateway import PageState
-from simulation.model import LOTS, Customer, Model, Subledger, Transaction, open_items, touched
+from simulation.model import HOLDINGS, SUMMED, Customer, Model, Subledger, Transaction, open_items, touched
 from simulation.world import InvariantError, World
 
 type TransactionRule = Callable[[Model, Transaction], Iterator[str]]
@@ -169,7 +172,7 @@ def arrived_stays(model: Model, transaction: Transaction) -> Iterator[str]:
 
 # ---- Of an account in one currency -------------------------------------------------------------------------------------
 
-FIGURES = ("receivable", "credit", "wallet", "held")
+FIGURES = tuple(CUSTOMER_ACCOUNTS)
 
 
 @rule(SUBLEDGER, "the balance is the sum of its entries")
@@ -181,30 +184,52 @@ def balance_of_entries(customer: Customer, subledger: Subledger) -> Iterator[str
         yield f"{customer.id} in {subledger.currency} has {stored}, its entries say {summed}"
     if (balance.sequence, balance.last_hash) != (subledger.sequence, subledger.last_hash):
         yield f"{customer.id} in {subledger.currency} stands at {balance.sequence}, its entries at {subledger.sequence}"
-    if any(amount < 0 for amount in stored.values()):
+    if any(amount < 0 for figure, amount in stored.items() if figure != "wallet"):
         yield f"{customer.id} in {subledger.currency} is below zero: {stored}"
 
 
 @rule(SUBLEDGER, "open items and lots add up to the balance")
 def lots_add_up(customer: Customer, subledger: Subledger) -> Iterator[str]:
-    """Σ open = receivable, Σ unapplied and open credits = credit."""
+    """Σ open = receivable, Σ unapplied and open credits = credit, Σ held of payments in dispute = held."""
     sums: Counter[str] = Counter()
-    for account, _, amount in customer.lots(subledger.currency):
-        sums[account] += amount
-    for account in dict.fromkeys(account for account, _ in LOTS.values()):
-        figure = subledger.figure(account)
-        if sums[account] != figure:
-            yield f"{customer.id}: {account} is {figure} {subledger.currency}, its parts sum up to {sums[account]}"
+    for holding, _, amount in customer.holdings(subledger.currency):
+        sums[holding.account] += amount
+    for account in SUMMED:
+        if sums[account] != subledger.figure(account):
+            figure = f"{account} is {subledger.figure(account)} {subledger.currency}"
+            yield f"{customer.id}: {figure}, its parts sum up to {sums[account]}"
+
+
+@rule(SUBLEDGER, "the balance names its lots")
+def lots_named(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    available = [id for kind in (Payment, Credit) for id, lot in customer.of(kind, subledger.currency) if lot.available_minor]
+    named = customer.balances[subledger.currency].lots
+    if sorted(named) != sorted(available):
+        yield f"{customer.id} in {subledger.currency} names {named}, there is something left of {available}"
+
+
+@rule(SUBLEDGER, "what is ordered and not invoiced is counted")
+def unbilled_counted(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    """Σ payable of the orders that are neither invoiced nor canceled (A5)."""
+    invoiced = {invoice.order_id for _, invoice in customer.of(Invoice, subledger.currency)}
+    waiting = [
+        order.priced.payable_minor
+        for order in customer.all(Order)
+        if order.priced.currency == subledger.currency and order.id not in invoiced and not order.canceled_at
+    ]
+    counted = customer.balances[subledger.currency].unbilled_minor
+    if counted != sum(waiting):
+        yield f"{customer.id} has {counted} {subledger.currency} unbilled, {len(waiting)} orders ask for {sum(waiting)}"
 
 
 @rule(SUBLEDGER, "no document disagrees with its entries")
 def documents_agree(customer: Customer, subledger: Subledger) -> Iterator[str]:
-    for account, document, amount in customer.lots(subledger.currency):
-        expected = subledger.amounts.get((account, document), 0)
+    for holding, document, amount in customer.holdings(subledger.currency):
+        expected = subledger.held_by(document, holding)
         if amount != expected:
-            yield f"{document} of {customer.id} holds {amount}, its entries say {expected}"
+            yield f"{document} of {customer.id} has {holding.field} {amount}, its entries say {expected}"
         if amount < 0:
-            yield f"{document} of {customer.id} holds {amount}"
+            yield f"{document} of {customer.id} has {holding.field} {amount}"
 
 
 @rule(SUBLEDGER, "an open item is the sum of its parts")
@@ -216,21 +241,44 @@ def parts_add_up(customer: Customer, subledger: Subledger) -> Iterator[str]:
             yield f"{item.number} has parts {item.parts}"
 
 
+@rule(SUBLEDGER, "what is owed by date follows from the entries")
+def ageing_agrees(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    """The postings on receivable by invoice and due date are the open parts: ageing needs nothing but entries (T7)."""
+    for id, item in customer.of(OpenItem, subledger.currency):
+        parts: Counter[date | None] = Counter()
+        for part in item.parts:
+            parts[part.due_date] += part.open_minor
+        posted = {due: amount for due, amount in subledger.due.get(id, {}).items() if amount}
+        if posted != {due: amount for due, amount in parts.items() if amount}:
+            yield f"{item.number} is owed {dict(parts)}, its entries say {posted}"
+
+
+@rule(SUBLEDGER, "entries say how invoices stand")
+def statuses_agree(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    for id, item in customer.of(OpenItem, subledger.currency):
+        if subledger.statuses.get(id) != item.status:
+            yield f"{item.number} is {item.status}, its entries say {subledger.statuses.get(id)}"
+
+
 @rule(SUBLEDGER, "allocations are within the payment")
 def allocations_within(customer: Customer, subledger: Subledger) -> Iterator[str]:
     """What a payment was allocated and what is left of it are what came in; nothing was posted before it came in."""
-    for payment in customer.all(Payment):
-        if payment.currency != subledger.currency:
-            continue
+    settled: Counter[str] = Counter()
+    for _, item in customer.of(OpenItem, subledger.currency):
+        for settlement in item.settlements:
+            settled[settlement.source_id] += settlement.amount_minor
+    for id, payment in customer.of(Payment, subledger.currency):
         allocated = sum(allocation.amount_minor for allocation in payment.allocations)
+        if allocated != settled[id]:
+            yield f"{id} says that it paid {allocated}, invoices say {settled[id]}"
         arrived = payment.amount_minor if payment.status is PaymentStatus.SUCCEEDED else 0
         if allocated + payment.unapplied_minor != arrived:
-            yield f"{payment.id} of {arrived}: {allocated} allocated, {payment.unapplied_minor} left"
+            yield f"{id} of {arrived}: {allocated} allocated, {payment.unapplied_minor} left"
 
 
 @rule(SUBLEDGER, "documents name the entries that touched them")
 def documents_name_entries(customer: Customer, subledger: Subledger) -> Iterator[str]:
-    for kind in LOTS:
+    for kind in HOLDINGS:
         for id, thing in customer.things.get(kind, {}).items():
             if thing.currency == subledger.currency and list(thing.entries) != subledger.touched_by.get(id, []):
                 yield f"{id} names entries {thing.entries}, but {subledger.touched_by.get(id)} name it"

@@ -13,19 +13,42 @@ from typing import Any
 from remit.domain.accounts import Account, AccountChange
 from remit.domain.credits import Credit
 from remit.domain.invoices import Invoice
-from remit.domain.journal import GENESIS, Balance, JournalEntry, effect
+from remit.domain.journal import GENESIS, Balance, JournalEntry, Side, effect
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment
+from remit.domain.refunds import Refund
 from remit.usecases.guards import Guard
 
-LOTS: dict[type, tuple[str, str]] = {
-    OpenItem: ("receivable", "open_minor"),
-    Payment: ("credit", "unapplied_minor"),
-    Credit: ("credit", "open_minor"),
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """`field` of a stored thing is what the entries say of it in `account` of the chart: the side `grows_on` less the other."""
+
+    account: str
+    field: str
+    grows_on: Side = Side.CREDIT
+
+
+HOLDINGS: dict[type, tuple[Holding, ...]] = {
+    OpenItem: (
+        Holding("receivable", "open_minor", Side.DEBIT),
+        Holding("bad_debt", "recoverable_minor", Side.DEBIT),
+        Holding("top_ups", "top_up_minor"),
+    ),
+    Payment: (
+        Holding("credit", "unapplied_minor"),
+        Holding("held", "held_minor"),
+        Holding("wallet", "wallet_minor"),
+        Holding("cash", "cash_minor", Side.DEBIT),
+    ),
+    Credit: (Holding("credit", "open_minor"),),
+    Refund: (Holding("refunds_in_transit", "in_transit_minor"),),
 }
-"""What each stored thing still holds: the customer account of the chart that it is a part of, and the field with the
-amount. The parts of one account of the chart sum up to the balance's figure. A new kind of lot is a new row."""
+"""What each class of stored things holds. A new kind of document is a new row."""
+
+SUMMED = ("receivable", "credit", "held")
+"""The customer's accounts that are nothing but what documents hold; a wallet is used without saying whose money it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +73,9 @@ class Transaction:
 class Subledger:
     """One account in one currency, added up from its entries.
 
-    `amounts` is what each document holds by (account of the chart, document), `touched_by` the entries that name it,
-    `moves` what every entry did to the customer's figures and on which business date.
+    `amounts` is what each document holds by (account of the chart up to its colon, document), debits less credits;
+    `touched_by` the entries that name it, `due` what is owed on each (invoice, due date), `statuses` where each invoice
+    stands, and `moves` what every entry did to the customer's figures and on which business date.
     """
 
     account_id: str
@@ -61,6 +85,8 @@ class Subledger:
     figures: dict[str, int] = field(default_factory=dict)
     amounts: dict[tuple[str, str], int] = field(default_factory=dict)
     touched_by: dict[str, list[int]] = field(default_factory=dict)
+    due: dict[str, dict[date | None, int]] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
     moves: list[tuple[date, dict[str, int]]] = field(default_factory=list)
 
     def post(self, entry: JournalEntry) -> None:
@@ -74,13 +100,22 @@ class Subledger:
             touched = self.touched_by.setdefault(posting.document_id, [])
             if touched[-1:] != [entry.sequence]:
                 touched.append(entry.sequence)
-            key = (posting.account, posting.document_id)
-            sign = 1 if (posting.side.value == "debit") == (posting.account == "receivable") else -1
-            self.amounts[key] = self.amounts.get(key, 0) + sign * posting.amount_minor
+            key = (posting.account.partition(":")[0], posting.document_id)
+            change = posting.amount_minor if posting.side is Side.DEBIT else -posting.amount_minor
+            self.amounts[key] = self.amounts.get(key, 0) + change
+            if posting.account == "receivable":
+                owed = self.due.setdefault(posting.document_id, {})
+                owed[posting.due_date] = owed.get(posting.due_date, 0) + change
+        self.statuses |= {invoice_id: after for invoice_id, (_, after) in entry.draft.statuses.items()}
         self.sequence, self.last_hash = entry.sequence, entry.hash
 
     def figure(self, account: str) -> int:
         return self.figures.get(account, 0)
+
+    def held_by(self, document_id: str, holding: Holding) -> int:
+        """What the entries say that a document holds."""
+        amount = self.amounts.get((holding.account, document_id), 0)
+        return amount if holding.grows_on is Side.DEBIT else -amount
 
 
 @dataclass(slots=True)
@@ -112,12 +147,18 @@ class Customer:
             self.subledgers[currency] = Subledger(self.id, currency)
         return self.subledgers[currency]
 
-    def lots(self, currency: str) -> Iterator[tuple[str, str, int]]:
-        """What is open in a currency, as (account of the chart, document, amount)."""
-        for kind, (account, name) in LOTS.items():
-            for id, thing in self.things.get(kind, {}).items():
-                if thing.currency == currency:
-                    yield account, id, getattr(thing, name)
+    def of[T](self, type: type[T], currency: str) -> Iterator[tuple[str, T]]:
+        """Everything of a class in one currency, by id."""
+        for id, thing in self.things.get(type, {}).items():
+            if thing.currency == currency:
+                yield id, thing
+
+    def holdings(self, currency: str) -> Iterator[tuple[Holding, str, int]]:
+        """What every document holds, as (of which account, document, amount)."""
+        for kind, holdings in HOLDINGS.items():
+            for id, thing in self.of(kind, currency):
+                for holding in holdings:
+                    yield holding, id, getattr(thing, holding.field)
 
 
 @dataclass(slots=True)
@@ -150,6 +191,7 @@ class Model:
             case Guard():
                 self.guards[thing.kind, thing.value] = thing.expires_at
             case Invoice():
+                self._keep(thing.account_id, thing.id, thing)
                 self.invoiced_orders[thing.order_id] = thing.id
                 number = int(thing.number.rpartition("-")[2])
                 self.series[thing.series] = Series(number, thing.issued_on)
@@ -177,7 +219,7 @@ class Model:
         self.guards = {key: expires for key, expires in self.guards.items() if expires is None or expires > now}
 
     def orders_to_invoice(self, customer: Customer) -> list[Order]:
-        return [order for order in customer.all(Order) if order.id not in self.invoiced_orders]
+        return [order for order in customer.all(Order) if order.id not in self.invoiced_orders and not order.canceled_at]
 
 
 def open_items(customer: Customer, currency: str | None = None) -> list[OpenItem]:
