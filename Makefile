@@ -99,6 +99,10 @@ redrive: $(DEV_STAMP) ## Send back what rests in the dead-letter queues: QUEUE=g
 audit: $(DEV_STAMP) ## Prove every account and number series of the running local stack; fails if anything differs
 	@$(BIN)/python -m local.audit
 
+.PHONY: rebuild-totals
+rebuild-totals: $(DEV_STAMP) ## Count all entries anew and compare with the firm's totals: REPLACE=1 to read the new ones
+	@$(BIN)/python -m local.rebuild_totals $(if $(REPLACE),--replace)
+
 .PHONY: invoke
 invoke: $(DEV_STAMP) ## Call a function with a sample event, without Docker: FUNCTION=health EVENT=ok
 	@$(BIN)/python -m local.invoke "$(FUNCTION)" "$(EVENT)"
@@ -143,6 +147,8 @@ lint: $(DEV_STAMP) $(SAM_STAMP) ## Check style, types, layers of the architectur
 	@PYTHONPATH=layers/shared $(BIN)/lint-imports
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi --check
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.email_templates --check
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.postings --check
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.requirements --check
 	@$(BIN)/cfn-lint template.yaml
 	@$(SAM) validate --lint
 
@@ -168,6 +174,11 @@ simulate: $(DEV_STAMP) ## All of billing against an adversary, from one seed: SE
 .PHONY: openapi
 openapi: $(DEV_STAMP) ## Write the API's OpenAPI description from the code
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi
+
+.PHONY: docs
+docs: openapi ## Write the pages that come from the code: postings, requirements, the API's description
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.postings
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.requirements
 
 .PHONY: templates
 templates: $(DEV_STAMP) ## Compile the e-mail templates from their MJML sources

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
@@ -17,17 +17,25 @@ from uuid import uuid4
 from benchmarks.metering import Cost, metered
 from benchmarks.past import Customer, customer
 from local.stack import Stack, running_engine
+from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb.export_source import DynamoExportSource
 from remit.adapters.dynamodb.firm import fresh_firm
+from remit.adapters.dynamodb.mapping import to_record
+from remit.adapters.dynamodb.totals import DynamoTotals
 from remit.adapters.email.letters import JinjaLetters
 from remit.adapters.ids import UlidIds
 from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Address, Contact, TaxId
+from remit.domain.journal import JournalEntry
 from remit.domain.payments import PaymentStatus
+from remit.domain.totals import Totals, TotalsKey, TotalsKind, added, quarter
 from remit.usecases.ports import AgendaKind, CheckoutPage, guard_ref
+from remit.usecases.project_entries import Projector
+from remit.usecases.read_totals import ageing
 from remit.usecases.replay_account import replay_account
 from tests.integration.ledger import TABLE, adapters_on
 from tests.integration.office import MONDAY, ONE_LINE, TEN_LINES, Office, SettableClock, report
+from tests.integration.state import write_all
 from tests.integration.table import recreate_table, table_properties
 
 USD_PER_MILLION_WRU, USD_PER_MILLION_RRU = 0.625, 0.125
@@ -51,6 +59,9 @@ class Budget:
 
 
 ISSUE = Budget(16, 2, 2)
+ISSUE_IN_A_BATCH = Budget(12, 1)
+BATCH, BATCH_CUSTOMERS = 60, 50
+"""Invoices in the batch that is measured, and their customers: some have more than one order, as in any month."""
 ISSUE_AND_MOVE = Budget(17, 2, 2)
 """An invoice due before all that are open moves the account in the agenda: a moved index key costs two units, where a
 first entry costs one and an unchanged one nothing. That is one unit above the budget of issuing, for few invoices."""
@@ -63,6 +74,9 @@ DUNNING = Budget(6, 2)
 ACCOUNT_PAGE = Budget(0, 8, 3)
 EXPORT = Budget(0, 110)
 AUDIT = Budget(0, 16, 1)
+AGEING_TOTALS = Budget(0, 3)
+PROJECTION = Budget()
+"""Counting entries in the firm's totals, which no operation waits for: nothing is promised, the price is shown."""
 FREE = Budget(0)
 """A read for which nothing else is promised."""
 
@@ -157,6 +171,18 @@ class Bench:
             self.measure(operation, budget, lambda account=account, order=order: office.issue(account, order))
         order = office.order(new, TEN_LINES, currency="USD")
         self.measure("… in a currency that is not the firm's", Budget(16), lambda: office.issue(new, order))
+
+    def issuing_in_batches(self) -> None:
+        """Everything that a batch costs, by invoice: reading, the block of numbers, the invoices, the batch itself."""
+        office = self.office
+        accounts = [office.account(**DETAILS) for _ in range(BATCH_CUSTOMERS)]
+        orders = [(account, office.order(account, TEN_LINES)) for account in (*accounts, *accounts[: BATCH - BATCH_CUSTOMERS])]
+        with metered(self.client, self.store, TABLE, table_properties()) as meter:
+            batch = office.issue_batch(orders)
+        expect(len(batch.numbers) == BATCH and not any(line.refusal for line in batch.lines))
+        operation = f"issue in a batch of {BATCH} for {BATCH_CUSTOMERS} customers, each"
+        each = shared(meter.reported, BATCH), shared(meter.computed, BATCH)
+        self.figures.append(Figure(operation, *each, ISSUE_IN_A_BATCH))
 
     def webhooks(self) -> None:
         office = self.office
@@ -254,6 +280,28 @@ class Bench:
         expect(len(journal.open_items(account, "EUR", limit=20)) == 20)
         expect(len(list(journal.entries(account, "EUR", newest_first=True, limit=20))) == 20)
 
+    def projecting(self) -> None:
+        """Entries as the stream brings them, each of another customer, into totals of which a year exists already."""
+        entries = [self._first_entry() for _ in range(201)]
+        projector = Projector(self.office.books, self.office.journal, DynamoTotals())
+        projector.project(entries[:100])
+        write_all(self.store, [{"PutRequest": {"Item": to_record(each).serialize()}} for each in years_of_totals()])
+        self.measure("count an entry in the totals: alone", PROJECTION, lambda: projector.project(entries[100:101]))
+        batch = self.measure("… a batch of 100 of different customers", PROJECTION, lambda: projector.project(entries[101:]))
+        self.figures.append(Figure("… each of such a batch", share(batch.reported, 100), share(batch.computed, 100), PROJECTION))
+        self.measure("… a batch that was counted before", PROJECTION, lambda: projector.project(entries[101:]))
+        self.measure("aged receivables, totals only: 3 years of due dates", AGEING_TOTALS, self._ageing)
+
+    def _first_entry(self) -> JournalEntry:
+        """Of a new customer: an invoice of ten lines."""
+        account = self.office.account()
+        self.office.invoice(account, TEN_LINES)
+        return next(iter(self.office.journal.entries(account, "EUR")))
+
+    def _ageing(self) -> None:
+        (euro,) = ageing(self.office.today, "EUR", self.office.books, DynamoTotals())
+        expect(euro.overdue_minor[-1] > 0 < euro.current_minor)
+
     def exporting(self) -> None:
         """A month of 1,000 entries: 500 invoices of 10 lines and their payments, by 20 accounts. Alone in its month."""
         month = datetime(2025, 11, 20, tzinfo=UTC)
@@ -297,8 +345,32 @@ def expect(done: bool) -> None:
         raise AssertionError("the measured operation did something else")
 
 
+def years_of_totals() -> Iterator[Totals]:
+    """What a large firm is owed: something on each day of three years, in every shard."""
+    days = [date(2024, 1, 1) + timedelta(days=number) for number in range(3 * 365)]
+    for shard in range(keys.SHARDS):
+        standing: dict[str, int] = {}
+        by_quarter: dict[str, dict[str, int]] = {}
+        for number, day in enumerate(days):
+            owed = 123_456 + 7_919 * (number + shard) % 999_983
+            standing = added(standing, {f"quarter:{quarter(day)}": owed, "entries": 100})
+            by_quarter.setdefault(quarter(day), {})[f"{day:%m-%d}"] = owed
+        statuses = {"status:issued": 10_001 + shard, "status:part_paid": 301, "status:paid": 90_017}
+        yield Totals(1, TotalsKey(TotalsKind.STANDING, "EUR", "", shard), standing | statuses, 1)
+        for period, amounts in by_quarter.items():
+            yield Totals(1, TotalsKey(TotalsKind.DUE, "EUR", period, shard), amounts, 1)
+
+
+def share(cost: Cost, of: int) -> Cost:
+    return Cost(cost.wru / of, cost.rru / of, cost.calls // of)
+
+
 def less(whole: Cost, part: Cost) -> Cost:
     return Cost(whole.wru - part.wru, whole.rru - part.rru, whole.calls - part.calls)
+
+
+def shared(whole: Cost, by: int) -> Cost:
+    return Cost(whole.wru / by, whole.rru / by, round(whole.calls / by))
 
 
 @contextmanager
@@ -319,10 +391,12 @@ def measured_on(engine: Stack) -> list[Figure]:
     """The figures of all operations, each group from an empty table: a number series knows no past before its last date."""
     groups: list[tuple[Callable[[Bench], None], ...]] = [
         (Bench.issuing, Bench.webhooks, Bench.reading, Bench.payments_and_credits),
+        (Bench.issuing_in_batches,),
         (Bench.dunning,),
         (Bench.finding_the_due,),
         (Bench.exporting,),
         (Bench.auditing,),
+        (Bench.projecting,),
     ]
     figures: list[Figure] = []
     for group in groups:

@@ -11,6 +11,7 @@ from remit.domain.accounts import Account, AccountChange, Address, TaxId
 from remit.domain.invoices import NumberSeries, issue, series_name
 from remit.domain.journal import Balance
 from remit.domain.open_items import OpenItem
+from remit.domain.operation import Operation
 from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.posting_rules import Circumstances
@@ -68,7 +69,7 @@ class _Past:
             tax_ids=(TaxId("eu_vat", "DE287654321"),), send_invoices_since=opened_at, dunning_since=opened_at,
         )  # fmt: skip
         self._balance = Balance(self.account.id, self._firm.default_currency)
-        name = series_name(self._firm, self._firm.today(opened_at))
+        name = series_name(self._firm.invoice_prefix, self._firm.today(opened_at))
         self._series = office.books.load(series_ref(name)).get(series_ref(name)) or NumberSeries(name)
         self.item: OpenItem
 
@@ -80,11 +81,11 @@ class _Past:
         self._now = now
         order = Order(self._office.ids.new("ord"), self.account.id, self._priced, self._term, now, "PO-7781")
         invoice, item, self._series = issue(order, self.account, self._firm, self._series, now)
-        entry, self._balance = self._balance.post(
-            posting_rules.invoice_issued(invoice, Circumstances(invoice.issued_on, now, CLERK))
-        )
-        self.item = replace(item, entries=(entry.sequence,))
-        overdue_from = min(part.due_date for part in item.parts) + timedelta(days=1)
+        operation = Operation(self._balance, Circumstances(invoice.issued_on, now, CLERK))
+        operation.create(item)
+        entry = operation.post(posting_rules.invoice_issued, invoice, None)
+        self.item, self._balance = operation.item(item.invoice_id), operation.balance
+        overdue_from = (item.next_due or invoice.issued_on) + timedelta(days=1)
         self._due_first = getattr(self, "_due_first", overdue_from)
         yield from (order, invoice, entry)
 
@@ -96,10 +97,13 @@ class _Past:
             status=PaymentStatus.SUCCEEDED, created_at=self._now, value_date=today,
             reference=self.item.number, unapplied_minor=self.item.total_minor,
         )  # fmt: skip
-        draft = posting_rules.payment_received(payment, allocations, Circumstances(today, self._now, CLERK))
-        entry, self._balance = self._balance.post(draft)
-        yield from (payment.draw(allocations, entry.sequence), entry)
-        yield self.item.settle(self.item.open_minor, entry.sequence)
+        operation = Operation(self._balance, Circumstances(today, self._now, CLERK))
+        operation.hold(self.item)
+        operation.create(payment)
+        operation.pay_from(payment.id, allocations, today)
+        entry = operation.post(posting_rules.payment_received, payment)
+        self._balance = operation.balance
+        yield from (operation.get(Payment, payment.id), entry, operation.item(self.item.invoice_id))
         del self._due_first
 
     def standing(self) -> Iterator[Any]:

@@ -20,6 +20,7 @@ OUTPUTS = {
     "dunning": "DunningDeadLettersUrl",
     "notifications": "EventDeadLettersUrl",
     "outbox": "StreamDeadLettersUrl",
+    "projections": "ProjectionDeadLettersUrl",
     "schedules": "ScheduleDeadLettersUrl",
 }
 """Queue → the stack's output that names it."""
@@ -28,6 +29,7 @@ REMEDIES = {
     "dunning": "its accounts are still in the agenda, and the next run takes them: POST /dunning-runs runs now",
     "notifications": "each holds its event; invoke the notifications function with it",
     "outbox": "each names a stream record; publish the entry it stands for by invoking the outbox function",
+    "projections": "the next entry of the same account counts them too; `make rebuild-totals` counts all at once",
     "schedules": "the next run of the schedule catches up",
 }
 

@@ -40,6 +40,11 @@ FIRM = {
     "terms": [
         {"id": "on_receipt", "name": "Due on receipt", "parts": [{"due": {"rule": "on_receipt"}}]},
         {"id": "net30", "name": "Net 30", "parts": [{"due": {"rule": "net_days", "days": 30}}]},
+        {
+            "id": "on_delivery",
+            "name": "30 % now, the rest 14 days after delivery",
+            "parts": [{"due": {"rule": "on_receipt"}, "percent": "30"}, {"due": {"rule": "after_delivery", "days": 14}}],
+        },
     ],
     "switches": {"send_invoices": True, "send_receipts": True, "dunning": True},
 }

@@ -13,6 +13,7 @@ from typing import Any
 from remit.domain.accounts import Account
 from remit.domain.credits import CreditKind, CreditTerms, TaxOption
 from remit.domain.dunning import DunningPolicy, Tier
+from remit.domain.figures import Figure
 from remit.domain.firm import Switches
 from remit.domain.invoices import invoice_id_for
 from remit.domain.money import Money
@@ -24,7 +25,7 @@ from remit.usecases.allocate_payment import allocate_payment
 from remit.usecases.apply_gateway_report import apply_gateway_report
 from remit.usecases.change_account import change_account
 from remit.usecases.dun_account import dun_account
-from remit.usecases.explain_balance import Figure, explain_balance
+from remit.usecases.explain_balance import explain_balance
 from remit.usecases.issue_credit import CreditWish, issue_credit
 from remit.usecases.issue_invoice import issue_invoice
 from remit.usecases.notify import send_invoice, send_receipt

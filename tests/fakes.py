@@ -26,17 +26,19 @@ from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb.mapping import from_record, key_of, to_record
 from remit.adapters.dynamodb.readable import readable
 from remit.adapters.dynamodb.records import AgendaIndex, GuardRecord, ListingIndex, OpenIndex, Record
-from remit.domain.accounts import Account
+from remit.domain.accounts import Account, SavedMethod
 from remit.domain.dunning import Notice
-from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, RemitError, TransientError
+from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, RemitError, RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.journal import Balance, JournalEntry
+from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
-from remit.domain.payments import Payment
+from remit.domain.payments import GatewayReport, Payment, PaymentStatus
+from remit.domain.terms import Method
 from remit.usecases import idempotency
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
-from remit.usecases.ports import AgendaKind, Changes, CheckoutPage, DueThing, Letter, Loaded, Ref
+from remit.usecases.ports import AgendaKind, Changes, CheckoutPage, DueThing, Letter, Loaded, Payer, PaymentName, Ref
 
 type Key = tuple[str, str]
 type Raw = dict[str, Any]
@@ -71,7 +73,8 @@ class _Planned:
 class Trouble:
     """Faults planned by the number of the step at which they strike; steps are counted from the planning on.
 
-    Steps are named `load`, `commit`, `send` and `checkout`. A plan without a name counts all but loads.
+    Steps are named `load`, `commit`, `send`, and after what is asked of the gateway: `checkout`, `charge`, `capture`…
+    A plan without a name counts all but loads.
     """
 
     def __init__(self) -> None:
@@ -312,16 +315,24 @@ class FakeBooks:
         return sorted(items, key=lambda item: (item.next_due or item.issued_on, item.number))
 
     def entries(
-        self, account_id: str, currency: str, *, after: int = 0, newest_first: bool = False, limit: int | None = None
+        self,
+        account_id: str,
+        currency: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
     ) -> Iterator[JournalEntry]:
-        first, last = keys.entry(account_id, currency, after + 1)[1], keys.entry(account_id, currency, 10**10 - 1)[1]
+        first, last = keys.entry(account_id, currency, after + 1)[1], keys.entry(account_id, currency, (before or 10**10) - 1)[1]
         found = self._table.query(keys.account_partition(account_id), first, last)
         for raw in (found[::-1] if newest_first else found)[:limit]:
             yield thing_of(raw)
 
-    def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
+    def account_with_balances(self, account_id: str, *, consistent: bool = True) -> tuple[Account | None, Sequence[Balance]]:
         first, last = keys.account(account_id)[1], keys.balance(account_id, "~")[1]
-        things = [thing_of(raw) for raw in self._table.query(keys.account_partition(account_id), first, last)]
+        table = self._table if consistent else self._indexed
+        things = [thing_of(raw) for raw in table.query(keys.account_partition(account_id), first, last)]
         account = next((thing for thing in things if isinstance(thing, Account)), None)
         return account, [thing for thing in things if isinstance(thing, Balance)]
 
@@ -346,12 +357,20 @@ class FakeBooks:
             after = page[-1]["SK"]["S"]
 
     def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
+        if issubclass(type, Message):
+            return self._newest_messages(account_id, cursor, limit)
         prefix = keys.PREFIX[type.__name__]
         below = f"{prefix}{cursor or '~'}"
         found = self._table.query(keys.account_partition(account_id), prefix, below)[::-1]
         found = [raw for raw in found if raw["SK"]["S"] != below][:limit]
         more = found[-1]["SK"]["S"].removeprefix(prefix) if len(found) == limit else None
         return [thing_of(raw) for raw in found], more
+
+    def _newest_messages(self, account_id: str, cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+        listed = self._indexed.query_index(keys.LISTING_INDEX, keys.message_partition(account_id))[::-1]
+        rows = [raw for raw in listed if cursor is None or raw["list_sk"]["S"] < cursor][:limit]
+        found = [self._table.get((raw["PK"]["S"], raw["SK"]["S"])) for raw in rows]
+        return [thing_of(raw) for raw in found if raw], rows[-1]["list_sk"]["S"] if len(rows) == limit else None
 
     def series(self) -> Sequence[str]:
         return [raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.series_listing("")[0])]
@@ -363,6 +382,10 @@ class FakeBooks:
     def invoiced_accounts(self, series: str) -> Iterator[str]:
         for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.document_series(series)):
             yield keys.account_id_of(raw["PK"]["S"])
+
+    def unfinished_batches(self) -> Sequence[str]:
+        rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(AgendaKind.INVOICE_BATCH, keys.shard("")))
+        return [keys.id_of(raw["SK"]["S"]) for raw in rows]
 
     # Agenda
 
@@ -540,18 +563,102 @@ class FakeGateway:
     lifetime: timedelta = timedelta(hours=24)
     pages: dict[str, CheckoutPage] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    completed: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
+    outcomes: dict[str, tuple[PaymentStatus, str | None, bool]] = field(default_factory=dict)
+    charged: dict[str, PaymentStatus] = field(default_factory=dict)
+    captured: dict[str, int] = field(default_factory=dict)
+    names: dict[str, PaymentName] = field(default_factory=dict)
     _asked: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
-    def start_checkout(self, payment: Payment, description: str, email: str, return_url: str) -> CheckoutPage:
+    def start_checkout(self, payment: Payment, description: str, payer: Payer, return_url: str) -> CheckoutPage:
         self.calls.append(payment.id)
         with self.trouble.step("checkout"):
-            asked = (payment.amount_minor, payment.currency, payment.intended, description, email, return_url)
+            asked = (payment.amount_minor, payment.currency, payment.intended, description, payer, return_url)
             if self._asked.setdefault(payment.id, asked) != asked:
                 raise GatewayFailedError("gateway_failed", "The payment gateway failed. Try again.")
             page = CheckoutPage(
                 f"https://pay.example/{payment.id}", f"cs_{payment.id}", self.clock.now().replace(microsecond=0) + self.lifetime
             )
             return self.pages.setdefault(payment.id, page)
+
+    # Pages and methods
+
+    def expire_checkout(self, payment: Payment) -> bool:
+        with self.trouble.step("expire"):
+            if payment.id in self.completed:
+                return False
+            self.closed.append(payment.id)
+            return True
+
+    def create_customer(self, account: Account) -> str:
+        with self.trouble.step("customer"):
+            return f"cus_{account.id}"
+
+    def start_setup(self, setup_id: str, account_id: str, customer_id: str, currency: str, return_url: str) -> CheckoutPage:
+        with self.trouble.step("setup"):
+            page = CheckoutPage(f"https://pay.example/{setup_id}", f"cs_{setup_id}", self.clock.now() + self.lifetime)
+            return self.pages.setdefault(setup_id, page)
+
+    def saved_method(self, method_id: str, saved_at: datetime) -> SavedMethod | None:
+        with self.trouble.step("method"):
+            if method_id in self.forgotten:
+                return None
+            kind = Method.BANK_DEBIT if "debit" in method_id else Method.CARD
+            return SavedMethod(method_id, self.name, kind, "visa 4242", saved_at, "2030-01")
+
+    def forget_method(self, method_id: str) -> None:
+        with self.trouble.step("forget"):
+            self.forgotten.add(method_id)
+
+    # Charges: what a method brings is planned in `outcomes`; the same key again gets the same answer.
+
+    def charge(self, payment: Payment, customer_id: str, description: str, now: datetime) -> GatewayReport:
+        self.calls.append(payment.id)
+        with self.trouble.step("charge"):
+            status, failure, hard = self.outcomes.get(payment.saved_method or "", (PaymentStatus.SUCCEEDED, None, False))
+            if status is PaymentStatus.SUCCEEDED and payment.capture_later:
+                status = PaymentStatus.AUTHORIZED
+            self.charged.setdefault(payment.id, status)
+            return self._report(payment, now, failure, hard)
+
+    def look_up(self, payment: Payment, now: datetime) -> GatewayReport | None:
+        with self.trouble.step("look_up"):
+            return self._report(payment, now) if payment.id in self.charged else None
+
+    def capture(self, payment: Payment, now: datetime) -> GatewayReport:
+        with self.trouble.step("capture"):
+            if self.charged[payment.id] is PaymentStatus.CANCELED:
+                raise RuleError("gateway_refused", "The authorisation has expired.")
+            self.charged[payment.id] = PaymentStatus.SUCCEEDED
+            self.captured[payment.id] = payment.capture_minor or payment.amount_minor
+            return self._report(payment, now)
+
+    def cancel(self, payment: Payment, now: datetime) -> GatewayReport:
+        with self.trouble.step("cancel"):
+            self.charged[payment.id] = PaymentStatus.CANCELED
+            return self._report(payment, now)
+
+    def payment_of(self, transaction_id: str) -> PaymentName | None:
+        with self.trouble.step("payment_of"):
+            return self.names.get(transaction_id)
+
+    def _report(self, payment: Payment, now: datetime, failure: str | None = None, hard: bool = False) -> GatewayReport:
+        status = self.charged[payment.id]
+        return GatewayReport(
+            payment_id=payment.id,
+            account_id=payment.account_id,
+            status=status,
+            amount_minor=self.captured.get(payment.id, payment.amount_minor),
+            currency=payment.currency,
+            occurred_at=now,
+            invoice_ids=tuple(allocation.invoice_id for allocation in payment.intended),
+            gateway_ids=(f"pi_{payment.id}",),
+            failure=failure,
+            is_hard_failure=hard,
+            authorized_until=payment.created_at + timedelta(days=7) if status is PaymentStatus.AUTHORIZED else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ from remit.domain.open_items import InvoiceStatus
 from remit.domain.payments import Payment
 from remit.usecases.idempotency import Request
 from remit.usecases.loading import need
+from remit.usecases.payment_attempts import Pick
 from remit.usecases.ports import invoice_ref, open_item_ref
-from remit.usecases.start_checkout import start_checkout
+from remit.usecases.start_checkout import CheckoutWish, start_checkout
 
 logger = Logger()
 books = DynamoBooks()
@@ -59,6 +60,8 @@ def _show(link: PaymentLink, firm: Firm, *, returned: bool) -> dict[str, Any]:
     view = pages.invoice_view(firm, need(loaded, invoice), found, firm.today(deployed_clock().now()))
     if found.status is InvoiceStatus.PAID:
         return _html(pages.paid_page(view))
+    if found.status in (InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE):
+        return _html(pages.closed_page(view))
     return _html(pages.processing_page(view) if returned else pages.invoice_page(view, os.environ["CHECKOUT_ORIGIN"]))
 
 
@@ -74,7 +77,8 @@ def _pay(link: PaymentLink, base_url: str, firm: Firm) -> dict[str, Any]:
 
     gateway = stripe_gateway(os.environ["GATEWAY_API_BASE"])
     try:
-        payment, _ = start_checkout(link.account_id, link.invoice_id, request, return_url, books, gateway, clock, ids)
+        wish = CheckoutWish(link.account_id, [Pick(link.invoice_id)])
+        payment, _ = start_checkout(wish, request, return_url, firm, books, gateway, clock, ids)
     except RuleError as refusal:
         logger.info("checkout refused", extra={"code": refusal.code})
         return _show(link, firm, returned=refusal.code == "payment_under_way")

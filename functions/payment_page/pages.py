@@ -59,6 +59,11 @@ def paid_page(view: View) -> Page:
     return _page(200, "paid.html", view)
 
 
+def closed_page(view: View) -> Page:
+    """The invoice was voided, or written off: it is not payable here."""
+    return _page(200, "closed.html", view)
+
+
 def processing_page(view: View) -> Page:
     """The payer came back from checkout before the gateway's word did."""
     return _page(200, "processing.html", view)

@@ -17,7 +17,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from remit.adapters.dynamodb.books import DynamoBooks
 from remit.adapters.http.problems import CONTENT_TYPE, internal_problem, problem
 from remit.adapters.secrets import secrets
-from remit.adapters.stripe.events import report_of
+from remit.adapters.stripe.events import is_of_interest
 from remit.adapters.stripe.webhook import verify
 from remit.domain.errors import ForbiddenError, InvalidError
 from remit.usecases.ports import guard_ref
@@ -55,13 +55,13 @@ def _receive(event: dict[str, Any], correlation_id: str) -> dict[str, Any]:
             secrets("GATEWAY_SECRET_ARN", "webhook_secret", "webhook_secret_previous"),
         )
         message = json.loads(payload)
-        report = report_of(message)
+        wanted = is_of_interest(message)
     except ForbiddenError as forged:
         return _refuse(HTTPStatus.BAD_REQUEST, forged.code, forged.detail, correlation_id)
     except (InvalidError, ValueError, AttributeError, RecursionError):
         return _refuse(HTTPStatus.BAD_REQUEST, "unreadable_event", "The event cannot be read.", correlation_id)
 
-    if report is None:
+    if not wanted:
         logger.info("event ignored", extra={"event_type": message.get("type")})
         return _answer(HTTPStatus.OK, {"status": "ignored"})
     guard = guard_ref("event", message["id"])

@@ -11,7 +11,7 @@ from remit.domain.dunning import DunningPolicy, DunningState, Notice, OverdueIte
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries, issue
 from remit.domain.open_items import OpenItem
-from remit.domain.orders import LineRequest, Order, price
+from remit.domain.orders import LineRequest, Order, on_terms, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, Method, Part, PaymentTerm
@@ -74,8 +74,8 @@ def invoice(
 ) -> tuple[Invoice, OpenItem]:
     """An invoice issued on 31 January 2026, with its open item."""
     seller, buyer = seller or firm(), buyer or account()
-    priced = price(lines, currency, seller, prices_include_tax=prices_include_tax)
-    order = Order("ord_01jdxsample", buyer.id, priced, term, NOW, reference)
+    priced = on_terms(price(lines, currency, seller, prices_include_tax=prices_include_tax), term)
+    order = Order("ord_01jdxsample", buyer.id, priced, term, NOW, reference, methods=term.methods)
     issued, item, _ = issue(order, buyer, seller, NumberSeries("INV-2026", last_number), NOW)
     return issued, item
 

@@ -27,12 +27,15 @@ NEEDS: dict[str, set[str]] = {
     "accounting_export": {"boto3"},  # pynamodb is loaded by the steps that use it
     "accounts": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "auditor": {"boto3", "pynamodb", "msgspec"},
+    "auto_top_up": {"pynamodb", "msgspec", "ulid"},
+    "agenda": {"boto3", "pynamodb", "msgspec", "stripe", "ulid"},
     "clock": {"pynamodb", "pydantic", "msgspec"},
     "credits": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "dunning": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "firm": {"pynamodb", "pydantic", "msgspec"},
     "health": set(),
     "invoicing": {"pynamodb", "pydantic", "msgspec", "ulid"},
+    "invoice_batches": {"pynamodb", "msgspec"},
     "notifications": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "operations": {"boto3", "pynamodb", "pydantic", "msgspec", "ulid"},
     "outbox": {"boto3"},
@@ -40,6 +43,10 @@ NEEDS: dict[str, set[str]] = {
     "payment_page": {"boto3", "pynamodb", "msgspec", "stripe", "jinja2", "ulid"},
     "payment_webhooks": {"boto3", "pynamodb", "msgspec", "stripe"},
     "payments": {"boto3", "pynamodb", "pydantic", "msgspec", "stripe", "ulid"},
+    "wallet": {"pynamodb", "pydantic", "msgspec", "ulid"},
+    "projections": {"pynamodb", "msgspec"},
+    "totals": {"pynamodb", "pydantic", "msgspec"},
+    "totals_rebuild": {"pynamodb", "msgspec"},
 }
 
 NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "tests", "local", "pkg_resources", "setuptools")
@@ -48,6 +55,7 @@ NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "t
 CLIENTS: dict[str, set[str]] = {
     "accounting_export": {"s3"},
     "auditor": {"dynamodb", "s3"},
+    "agenda": {"dynamodb", "secretsmanager"},
     "dunning": {"dynamodb", "sesv2", "secretsmanager"},
     "health": set(),
     "notifications": {"dynamodb", "sesv2", "secretsmanager"},

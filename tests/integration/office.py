@@ -19,6 +19,7 @@ from remit.domain.credits import CreditKind, CreditTerms, TaxOption
 from remit.domain.dunning import Notice
 from remit.domain.errors import ConflictError, TransientError
 from remit.domain.firm import Firm, Switches
+from remit.domain.invoice_batches import InvoiceBatch
 from remit.domain.invoices import Invoice
 from remit.domain.money import Money
 from remit.domain.open_items import OpenItem
@@ -31,14 +32,16 @@ from remit.usecases.apply_gateway_report import apply_gateway_report
 from remit.usecases.change_account import change_account
 from remit.usecases.dun_account import DunningOutcome, dun_account
 from remit.usecases.idempotency import Answer, Request
+from remit.usecases.issue_batch import issue_batch
 from remit.usecases.issue_credit import CreditWish, issue_credit
 from remit.usecases.issue_invoice import issue_invoice
 from remit.usecases.open_account import NewAccount, open_account
+from remit.usecases.payment_attempts import Pick
 from remit.usecases.place_order import OrderWish, place_order
-from remit.usecases.ports import CheckoutPage, Letter, Ref, open_item_ref, payment_ref
+from remit.usecases.ports import CheckoutPage, Letter, Payer, Ref, open_item_ref, payment_ref
 from remit.usecases.receive_payment import ReceivedPayment, receive_payment
 from remit.usecases.set_firm import set_firm
-from remit.usecases.start_checkout import start_checkout
+from remit.usecases.start_checkout import CheckoutWish, start_checkout
 
 CLERK = Actor("9f1b7f5e-5f0c-4d53-a0b5-3f1f9a1f2c11", Channel.API)
 GATEWAY = Actor("stripe", Channel.GATEWAY)
@@ -157,7 +160,7 @@ class PaymentPages:
     asked: list[str] = field(default_factory=list)
     trouble: Callable[[str], None] = lambda _moment: None
 
-    def start_checkout(self, payment: Payment, description: str, email: str, return_url: str) -> CheckoutPage:
+    def start_checkout(self, payment: Payment, description: str, payer: Payer, return_url: str) -> CheckoutPage:
         self.trouble("before")
         self.asked.append(payment.id)
         expires = self.clock.now() + timedelta(hours=24)
@@ -166,6 +169,10 @@ class PaymentPages:
         )
         self.trouble("after")
         return page
+
+    def expire_checkout(self, payment: Payment) -> bool:
+        """A page is closed as soon as somebody asks for it."""
+        return True
 
 
 @dataclass
@@ -213,7 +220,7 @@ class Office:
         key: str | None = None,
     ) -> str:
         wish = OrderWish(account_id, lines, currency, term_id=term, reference="PO-7781")
-        request = self._request(key, (account_id, lines, term), lambda order: OrderView.of(order).model_dump(mode="json"))
+        request = self._request(key, (account_id, lines, term), OrderView.written)
         return self._id(place_order(wish, request, self.firm, self.books, self.clock, self.ids))
 
     def issue(self, account_id: str, order_id: str, key: str | None = None) -> Answer:
@@ -225,6 +232,10 @@ class Office:
     def invoice(self, account_id: str, lines: Sequence[LineRequest] = ONE_LINE, **order: Any) -> str:
         """An order and its invoice; the invoice's id."""
         return self._id(self.issue(account_id, self.order(account_id, lines, **order)))
+
+    def issue_batch(self, orders: Sequence[tuple[str, str]], key: str | None = None) -> InvoiceBatch:
+        request = self._request(key, orders, lambda batch: {"id": batch.id})
+        return issue_batch(orders, request, self.firm, self.books, self.journal, self.clock, self.ids)[0]
 
     def receive(
         self,
@@ -256,8 +267,8 @@ class Office:
     def checkout(self, account_id: str, invoice_id: str, key: str | None = None) -> tuple[Payment, Answer]:
         request = self._request(key, (account_id, invoice_id), present_payment)
         return start_checkout(
-            account_id, invoice_id, request, lambda payment: f"https://us.example/{payment.id}",
-            self.books, self.gateway, self.clock, self.ids,
+            CheckoutWish(account_id, [Pick(invoice_id)]), request, lambda payment: f"https://us.example/{payment.id}",
+            self.firm, self.books, self.gateway, self.clock, self.ids,
         )  # fmt: skip
 
     def event(self, report: GatewayReport, event_id: str) -> Answer:

@@ -57,6 +57,7 @@ class Route:
             "invoice_id": "inv_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "payment_id": "pay_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "credit_id": "crd_01jdzzzzzzzzzzzzzzzzzzzzzz",
+            "charge_id": "chg_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "export_id": "exp_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "currency": "EUR",
             "series": "NONE-2026",

@@ -53,7 +53,7 @@ def test_the_books_prove_themselves(world: World, a_customer: Callable[[], Custo
     assert f"audits/{failed['name']}/differences.jsonl" in failed["cause"]
     found = {(each["account_id"], each["currency"], each["what"], each["id"]) for each in differences}
     assert found >= {
-        (one.id, "EUR", "amount_minor", payment.payment_id),
+        (one.id, "EUR", "cash_minor", payment.payment_id),
         (two.id, "EUR", "entries_missing", f"{two.id}.EUR.1"),
         (two.id, "EUR", "document_unexplained", first.id),
         (two.id, "EUR", "receivable_minor", f"{two.id}.EUR"),

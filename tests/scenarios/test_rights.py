@@ -16,12 +16,14 @@ RIGHTS: dict[str, set[str]] = {
     "FirmFunction": {READS, WRITES},
     "AccountsFunction": {READS, WRITES, "dynamodb:Query"},
     "InvoicingFunction": {READS, WRITES, "dynamodb:Query"},
+    "InvoiceBatchesFunction": {READS, WRITES, "dynamodb:Query"},
     "PaymentsFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue"},
     "CreditsFunction": {READS, WRITES, "dynamodb:Query"},
     "PaymentPageFunction": {READS, WRITES, "secretsmanager:GetSecretValue"},
     "PaymentWebhooksFunction": {READS, "sqs:SendMessage", "secretsmanager:GetSecretValue"},
     "PaymentEventsFunction": {READS, WRITES},
     "OutboxFunction": {"events:PutEvents", "sqs:SendMessage"},
+    "ProjectionsFunction": {READS, WRITES, "dynamodb:Query", "sqs:SendMessage"},
     "NotificationsFunction": {READS, WRITES, "secretsmanager:GetSecretValue", "ses:SendEmail", "sqs:SendMessage"},
     "FindDueFunction": {READS, "dynamodb:Query"},
     "DunFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue", "ses:SendEmail"},
@@ -32,6 +34,8 @@ RIGHTS: dict[str, set[str]] = {
     "AuditListFunction": {"dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
     "AuditAccountsFunction": {"dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
     "AuditReportFunction": {READS, "dynamodb:Query", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
+    "TotalsFunction": {READS, "dynamodb:Query"},
+    "TotalsRebuildFunction": {READS, WRITES, "dynamodb:BatchWriteItem", "dynamodb:Query"},
     "OperationsFunction": {READS, WRITES, "states:StartExecution", "s3:GetObject"},
     "ClockFunction": {READS, WRITES},
 }
@@ -129,7 +133,7 @@ def test_every_asynchronous_path_ends_in_a_dead_letter_queue_that_is_watched() -
             if event["Type"] in ("DynamoDB", "EventBridgeRule", "ScheduleV2"):
                 assert "DeadLetters" in details, name
     for name, machine in resources("AWS::Serverless::StateMachine").items():
-        for event in machine["Events"].values():
+        for event in machine.get("Events", {}).values():
             assert "DeadLetters" in json.dumps(event["Properties"]["DeadLetterConfig"]), name
     assert "DeadLetters" in json.dumps(resources("AWS::SQS::Queue")["GatewayEvents"]["RedrivePolicy"])
 

@@ -30,6 +30,7 @@ from remit.usecases.idempotency import Answer, Request
 from remit.usecases.issue_credit import CreditWish, issue_credit
 from remit.usecases.issue_invoice import issue_invoice
 from remit.usecases.open_account import NewAccount, open_account
+from remit.usecases.payment_attempts import Pick
 from remit.usecases.place_order import OrderWish, place_order
 from remit.usecases.ports import (
     AgendaKind,
@@ -43,7 +44,7 @@ from remit.usecases.ports import (
 )
 from remit.usecases.receive_payment import ReceivedPayment, receive_payment
 from remit.usecases.replay_account import replay_account
-from remit.usecases.start_checkout import start_checkout
+from remit.usecases.start_checkout import CheckoutWish, start_checkout
 from tests.fakes import FakeBooks, FakeClock, FakeGateway, FakeIds, FakeLetters, FakeMailer, Trouble
 
 CLERK = Actor("clerk-1", Channel.API)
@@ -108,7 +109,7 @@ def order(
     *lines: LineRequest, id: str = "ord_1", account_id: str = "acc_1", currency: str = "EUR", term: PaymentTerm = NET30
 ) -> Order:
     priced = price(lines or (line(),), currency, firm(), prices_include_tax=False)
-    return Order(id, account_id, priced, term, NOW)
+    return Order(id, account_id, priced, term, NOW, methods=term.methods)
 
 
 def issued(of: Order | None = None, now: datetime = NOW, last: int = 0) -> tuple[Invoice, OpenItem, NumberSeries]:
@@ -264,7 +265,8 @@ class Office:
             return f"https://firm.example/pay/{payment.id}"
 
         ask: Request[Payment] = self.request(key, invoice_id)
-        return start_checkout(account_id, invoice_id, ask, return_url, self.books, self.gateway, self.clock, self.ids)
+        wish = CheckoutWish(account_id, [Pick(invoice_id)])
+        return start_checkout(wish, ask, return_url, self.firm, self.books, self.gateway, self.clock, self.ids)
 
     def gateway_says(self, report: GatewayReport, event_id: str) -> Answer:
         """One of the gateway's events; the same id again is the same event."""

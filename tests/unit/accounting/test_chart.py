@@ -37,6 +37,14 @@ def test_two_accounts_never_share_a_name(texts: list[str]) -> None:
         ("revenue:services", "", "Income:Services"),
         ("tax:VAT21", "", "Liabilities:Tax:VAT21"),
         ("goodwill", "", "Expenses:Goodwill"),
+        ("granted", "acc_01jdx", "Liabilities:Granted:Acc-01jdx"),
+        ("deposits", "", "Liabilities:Deposits"),
+        ("top_ups", "", "Liabilities:Top-ups"),
+        ("refunds_in_transit", "", "Liabilities:Refunds-in-transit"),
+        ("disputes", "", "Assets:Disputes"),
+        ("discounts", "", "Expenses:Discounts"),
+        ("bad_debt", "", "Expenses:Bad-debt"),
+        ("gateway_fees", "", "Expenses:Gateway-fees"),
     ],
 )
 def test_the_chart(account: str, owner: str, name: str) -> None:

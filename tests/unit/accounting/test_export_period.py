@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,14 +18,16 @@ from remit.adapters.accounting.formats import FORMATS
 from remit.domain.errors import LedgerBrokenError
 from remit.domain.exports import Export
 from remit.domain.journal import JournalEntry
+from remit.domain.payments import Payment
 from remit.usecases.export_period import MANIFEST, Written, publish, require_export, write_files
 from tests.unit.accounting.programs import bean_check, beancount_total, hledger, hledger_check, hledger_total
 from tests.unit.accounting.world import FixedClock, MemoryBooks, MemoryStore, World, export_of, line, renamed
 
 OCTOBER, NOVEMBER, DECEMBER = "2026-10", "2026-11", "2026-12"
 FILES = {
-    "allocations.csv", "balances.csv", "control_totals.json", "credits.csv", "invoice_lines.csv", "invoice_taxes.csv",
-    "invoices.csv", "journal.beancount", "journal.hledger", "payments.csv", "transactions.csv",
+    "allocations.csv", "balances.csv", "control_totals.json", "credit_note_lines.csv", "credit_notes.csv", "credits.csv",
+    "invoice_lines.csv", "invoice_taxes.csv", "invoices.csv", "journal.beancount", "journal.hledger", "payments.csv",
+    "refunds.csv", "transactions.csv",
 }  # fmt: skip
 HOSTILE = 'Evil; "Corp" \\ | =cmd, date:2020 [2020-01-01]\n2026-11-09 * x\n\tA  1 EUR\x00 \u2028 😀 ünï'
 
@@ -72,6 +74,8 @@ def prove(files: Mapping[str, bytes], totals: Mapping[str, Any], directory: Path
         ("receivable", "Assets:Receivable"),
         ("credit", "Liabilities:Credit"),
         ("cash:bank_transfer", "Assets:Cash"),
+        ("refunds_in_transit", "Liabilities:Refunds-in-transit"),
+        ("deposits", "Liabilities:Deposits"),
     ):
         expected = closing(totals, account)
         assert hledger_total(directory / "journal.hledger", f"^{ledger}") == expected
@@ -82,9 +86,10 @@ def prove(files: Mapping[str, bytes], totals: Mapping[str, Any], directory: Path
         assert _sum(posting["debit"] for posting in ours) == _sum([figures["debits"]])
         assert _sum(posting["credit"] for posting in ours) == _sum([figures["credits"]])
         assert len({posting["entry_id"] for posting in ours}) == figures["entries"]
-        for role, count in (("invoice", "invoices"), ("payment", "payments"), ("credit", "credits")):
+        for role in ("invoice", "payment", "credit", "credit_note", "refund"):
+            count = f"{role}s"
             documents = [row for row in rows(files[f"{count}.csv"]) if row["currency"] == currency]
-            amounts = [row.get("gross") or row["amount"] for row in documents]
+            amounts = [row.get("payable") or row.get("gross") or row["amount"] for row in documents]
             assert len(documents) == figures["documents"][role]["count"]
             assert _sum(amounts) == _sum([figures["documents"][role]["total"]])
 
@@ -111,6 +116,44 @@ def test_a_hostile_name_is_a_payee_and_nothing_else(tmp_path: Path) -> None:
     assert hledger(tmp_path / "journal.hledger", "print", "date:2026-11-09") == ""
 
 
+def unapplied(world: World, account_id: str) -> list[Payment]:
+    return [each for each in world.all_payments.values() if each.unapplied_minor and each.account_id == account_id]
+
+
+def credit_all(world: World, account_id: str, _currency: str, _minor: int, day: date) -> None:
+    for invoice in world.all_invoices:
+        if invoice.account_id == account_id and not world.open[invoice.id].credited:
+            world.credit_note(invoice, 1, day)
+
+
+def write_all_off(world: World, account_id: str, _currency: str, _minor: int, day: date) -> None:
+    for invoice in world.all_invoices:
+        if invoice.account_id == account_id and world.open[invoice.id].open_minor:
+            world.write_off(invoice, day)
+
+
+def refund_all(world: World, account_id: str, _currency: str, minor: int, day: date) -> None:
+    for payment in unapplied(world, account_id):
+        world.refund(payment.id, payment.unapplied_minor, day, day - timedelta(days=minor % 2))
+
+
+def allocate_all(world: World, account_id: str, _currency: str, _minor: int, day: date) -> None:
+    for payment in unapplied(world, account_id):
+        world.allocate(payment.id, day)
+
+
+VERBS: dict[str, Callable[[World, str, str, int, date], object]] = {
+    "pay": World.pay,
+    "pay_unapplied": lambda world, *payment: world.pay(*payment, allocate=False),
+    "allocate": allocate_all,
+    "goodwill": World.goodwill,
+    "credit": credit_all,
+    "refund": refund_all,
+    "write_off": write_all_off,
+}
+"""What may happen to an account beside an invoice; each takes (account, currency, amount, day)."""
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_all_formats_agree_with_the_control_totals(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
@@ -120,24 +163,18 @@ def test_all_formats_agree_with_the_control_totals(tmp_path_factory: pytest.Temp
         st.lists(
             st.tuples(
                 st.integers(0, 60), st.integers(0, 2), st.sampled_from(["EUR", "JPY", "KWD"]),
-                st.sampled_from(["invoice", "pay", "pay_unapplied", "allocate", "goodwill"]),
+                st.sampled_from(["invoice", *VERBS]),
                 st.lists(st.tuples(amount, st.sampled_from(["VAT21", "VAT9", "vat9", "REVERSE"])), min_size=1, max_size=3),
             ),
             max_size=25,
         )
     )  # fmt: skip
     for offset, customer, currency, verb, amounts in sorted(steps, key=lambda step: step[0]):
-        day, account_id, total = date(2026, 10, 10) + timedelta(days=offset), f"acc_{customer}", amounts[0][0]
+        day = date(2026, 10, 10) + timedelta(days=offset)
         if verb == "invoice":
-            world.invoice(account_id, currency, [line(minor, code) for minor, code in amounts], day)
-        elif verb == "goodwill":
-            world.goodwill(account_id, currency, total, day)
-        elif verb == "allocate":
-            for payment in list(world.all_payments.values()):
-                if payment.unapplied_minor:
-                    world.allocate(payment.id, day)
+            world.invoice(f"acc_{customer}", currency, [line(minor, code) for minor, code in amounts], day)
         else:
-            world.pay(account_id, currency, total, day, allocate=verb == "pay")
+            VERBS[verb](world, f"acc_{customer}", currency, amounts[0][0], day)
     written, files = run(world, NOVEMBER)
     prove(files, written.control_totals, tmp_path_factory.mktemp("export"))
 
@@ -315,3 +352,69 @@ def test_a_changed_amount_is_found() -> None:
     )
     with pytest.raises(LedgerBrokenError, match="control_totals_differ"):
         run(world, NOVEMBER)
+
+
+def test_I10_R3_credit_notes_and_refunds_have_files_of_their_own_and_tie(tmp_path: Path) -> None:
+    """An invoice paid, half of it credited, the rest of the money given back on another day of the gateway's calendar."""
+    world = World()
+    invoice = world.invoice("acc_1", "EUR", [line(10_000)], date(2026, 11, 2))
+    assert invoice is not None
+    payment = world.pay("acc_1", "EUR", 20_000, date(2026, 11, 3))
+    note = world.credit_note(invoice, 1, date(2026, 11, 4), 6_050)
+    refund = world.refund(payment.id, 7_900, date(2026, 11, 30), requested_on=date(2026, 12, 1))
+    world.refund_arrives(refund, date(2026, 12, 3))
+    written, files = run(world, NOVEMBER)
+    prove(files, written.control_totals, tmp_path)
+    bean_check(tmp_path / "journal.beancount")
+    (row,) = rows(files["credit_notes.csv"])
+    assert (row["number"], row["invoice_number"], row["net"], row["tax"], row["gross"], row["applied"], row["reason"]) == (
+        note.number, invoice.number, "50.00", "10.50", "60.50", "0.00", "'=returned",
+    )  # fmt: skip
+    assert [(row["tax_code"], row["net"]) for row in rows(files["credit_note_lines.csv"])] == [("VAT21", "50.00")]
+    assert rows(files["credits.csv"]) == []
+    (row,) = rows(files["refunds.csv"])
+    assert (row["refund_id"], row["payment_id"], row["amount"], row["requested_on"]) == (
+        refund.id,
+        payment.id,
+        "79.00",
+        "2026-12-01",
+    )
+    documents = written.control_totals["currencies"]["EUR"]["documents"]
+    assert documents["credit_note"] == {"count": 1, "total": "60.50"}
+    assert documents["refund"] == {"count": 1, "total": "79.00"}
+    assert closing(written.control_totals, "refunds_in_transit") == {"EUR": "-79.00"}
+    december, files = run(world, DECEMBER)
+    assert (rows(files["refunds.csv"]), closing(december.control_totals, "refunds_in_transit")) == ([], {})
+
+
+def test_what_a_credit_note_takes_off_its_invoice_is_an_allocation() -> None:
+    world = World()
+    invoice = world.invoice("acc_1", "EUR", [line(10_000)], date(2026, 11, 2))
+    assert invoice is not None
+    world.credit_note(invoice, 1, date(2026, 11, 4), 6_050)
+    world.write_off(invoice, date(2026, 11, 5))
+    _, files = run(world, NOVEMBER)
+    assert [(row["kind"], row["amount"], row["payment_id"], row["credit_id"]) for row in rows(files["allocations.csv"])] == [
+        ("credit_note_issued", "60.50", "", "crd_0000")
+    ]
+
+
+@pytest.mark.parametrize("documents", ["all_credit_notes", "all_refunds"])
+def test_a_missing_credit_note_or_refund_is_found(documents: str) -> None:
+    world = World()
+    invoice = world.invoice("acc_1", "EUR", [line(10_000)], date(2026, 11, 2))
+    assert invoice is not None
+    world.credit_note(invoice, 1, date(2026, 11, 4), 6_050)
+    world.refund(world.pay("acc_1", "EUR", 9_000, date(2026, 11, 5)).id, 100, date(2026, 11, 6))
+    getattr(world, documents).clear()
+    with pytest.raises(LedgerBrokenError, match="1 documents are missing"):
+        run(world, NOVEMBER)
+
+
+def test_T2_an_invoice_that_waits_for_its_delivery_has_no_due_date_yet() -> None:
+    world = World()
+    invoice = world.invoice("acc_1", "EUR", [line(10_000)], date(2026, 11, 2))
+    assert invoice is not None
+    waiting = tuple(replace(part, due_date=None, days_after_delivery=14) for part in invoice.parts)
+    world.all_invoices[0] = replace(invoice, parts=waiting)
+    assert rows(run(world, NOVEMBER)[1]["invoices.csv"])[0]["due_on"] == ""

@@ -2,26 +2,30 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from remit.domain import posting_rules
 from remit.domain.accounts import Account, Address
 from remit.domain.actor import Actor, Channel
+from remit.domain.credit_notes import CreditNote, CreditNoteTerms, LineCredit, credit_lines, issue_credit_note
 from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption, new_credit
 from remit.domain.errors import NotFoundError
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries, issue
-from remit.domain.journal import Balance, EntryDraft, JournalEntry
+from remit.domain.journal import Balance, JournalEntry
 from remit.domain.money import Money
 from remit.domain.open_items import OpenItem
+from remit.domain.operation import Operation
 from remit.domain.orders import LineRequest, Order, price
-from remit.domain.payments import Payment, PaymentStatus, oldest_first
+from remit.domain.payments import Allocation, Payment, PaymentStatus, oldest_first
 from remit.domain.posting_rules import Circumstances
+from remit.domain.refunds import Refund, RefundFrom, RefundSource, RefundStatus
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, Method, PaymentTerm
+from remit.usecases.export_figures import Period
 from remit.usecases.guards import AlreadyExistsError
 from remit.usecases.ports import Changes, Loaded, Ref, firm_ref
 
@@ -53,6 +57,9 @@ class World:
     all_invoices: list[Invoice] = field(default_factory=list)
     all_payments: dict[str, Payment] = field(default_factory=dict)
     all_credits: list[Credit] = field(default_factory=list)
+    all_credit_notes: list[CreditNote] = field(default_factory=list)
+    all_refunds: list[Refund] = field(default_factory=list)
+    note_series: NumberSeries = field(default_factory=lambda: NumberSeries("CN-2026"))
     series: NumberSeries = field(default_factory=lambda: NumberSeries("INV-2026"))
     lag: set[str] = field(default_factory=set)
 
@@ -65,9 +72,11 @@ class World:
         account = Account(account_id, self.names.setdefault(account_id, account_id), "a@b.example", currency, noon(on))
         order = Order(f"ord_{len(self.all_invoices):04d}", account_id, priced, NET30, noon(on), reference="=PO+1")
         invoice, item, self.series = issue(order, account, FIRM, self.series, noon(on))
-        self._post(posting_rules.invoice_issued(invoice, Circumstances(invoice.issued_on, noon(on), CLERK)))
+        operation = self._begin(account_id, currency, on)
+        operation.create(item)
+        operation.post(posting_rules.invoice_issued, invoice, None)
         self.all_invoices.append(invoice)
-        self.open[invoice.id] = item
+        self._finish(operation)
         return invoice
 
     def pay(self, account_id: str, currency: str, amount_minor: int, on: date, *, allocate: bool = True) -> Payment:
@@ -84,39 +93,105 @@ class World:
             reference="-1+1|cmd",
             unapplied_minor=amount_minor,
         )
-        allocations = oldest_first(self._open_of(account_id, currency), amount_minor) if allocate else ()
-        why = Circumstances(on, noon(on), CLERK)
-        entry = self._post(posting_rules.payment_received(payment, allocations, why))
-        self._settle(payment, allocations, entry)
+        allocations = oldest_first(self._open_of(account_id, currency), amount_minor, on) if allocate else ()
+        operation = self._begin(account_id, currency, on)
+        operation.create(payment)
+        self._pay_from(operation, payment, allocations, on)
+        operation.post(posting_rules.payment_received, payment)
+        self._finish(operation)
         return payment
 
     def allocate(self, payment_id: str, on: date) -> None:
         payment = self.all_payments[payment_id]
-        allocations = oldest_first(self._open_of(payment.account_id, payment.currency), payment.unapplied_minor)
+        open_ = self._open_of(payment.account_id, payment.currency)
+        allocations = oldest_first(open_, payment.unapplied_minor, on)
         if allocations:
-            draft = posting_rules.payment_allocated(payment, allocations, Circumstances(on, noon(on), CLERK))
-            self._settle(payment, allocations, self._post(draft))
+            operation = self._begin(payment.account_id, payment.currency, on)
+            operation.hold(payment)
+            self._pay_from(operation, payment, allocations, on)
+            operation.post(posting_rules.payment_allocated, payment)
+            self._finish(operation)
+
+    def credit_note(self, invoice: Invoice, line: int, on: date, amount_minor: int | None = None) -> CreditNote:
+        item = self.open[invoice.id]
+        lines = credit_lines(invoice, item, [LineCredit(line, amount_minor)], TaxOption.INCLUDED)
+        id, terms = f"cn_{len(self.all_credit_notes):04d}", CreditNoteTerms("=returned", rma="RMA-1")
+        note, credit, marked, self.note_series = issue_credit_note(
+            id, invoice, item, lines, terms, self.note_series, on, noon(on), apply=True
+        )
+        operation = self._begin(invoice.account_id, invoice.currency, on)
+        operation.hold(item)
+        operation.change(marked)
+        operation.create(credit)
+        if note.applied_minor:
+            operation.pay_from(credit.id, [Allocation(invoice.id, note.applied_minor)], on)
+        operation.post(posting_rules.credit_note_issued, note)
+        self.all_credit_notes.append(note)
+        self.all_credits.append(operation.get(Credit, credit.id))
+        self._finish(operation)
+        return note
+
+    def refund(self, payment_id: str, amount_minor: int, on: date, requested_on: date | None = None) -> Refund:
+        """Give back what is unapplied of a payment; the gateway's calendar may say another day."""
+        payment = self.all_payments[payment_id]
+        sources = (RefundSource(RefundFrom.CREDIT, payment_id, amount_minor),)
+        refund = Refund(
+            f"rfd_{len(self.all_refunds):04d}", payment.account_id, payment.currency, amount_minor, payment.method,
+            payment.cash_account, sources, RefundStatus.PENDING, requested_on or on, noon(on), CLERK, "@sorry", payment_id,
+        )  # fmt: skip
+        operation = self._begin(payment.account_id, payment.currency, on)
+        operation.hold(payment)
+        operation.create(refund)
+        operation.change(payment.take(amount_minor).refund(amount_minor))
+        operation.post(posting_rules.refund_requested, refund)
+        self.all_refunds.append(refund)
+        self._finish(operation)
+        return refund
+
+    def refund_arrives(self, refund: Refund, on: date) -> None:
+        operation = self._begin(refund.account_id, refund.currency, on)
+        operation.post_plain(posting_rules.refund_succeeded, refund)
+        self._finish(operation)
+
+    def write_off(self, invoice: Invoice, on: date) -> None:
+        operation = self._begin(invoice.account_id, invoice.currency, on)
+        operation.hold(self.open[invoice.id])
+        operation.change(operation.item(invoice.id).write_off())
+        operation.post(posting_rules.invoice_written_off, operation.item(invoice.id))
+        self._finish(operation)
 
     def goodwill(self, account_id: str, currency: str, amount_minor: int, on: date, reason: str = "sorry") -> Credit:
         credit = new_credit(
             f"crd_{len(self.all_credits):04d}", account_id, Money(amount_minor, currency), TaxOption.INCLUDED,
             TAX_CODES["VAT21"], CreditTerms(CreditKind.GOODWILL, reason), on, noon(on),
         )  # fmt: skip
-        self._post(posting_rules.credit_issued(credit, Circumstances(on, noon(on), CLERK, reason)))
+        operation = self._begin(account_id, currency, on, reason)
+        operation.create(credit)
+        operation.post_plain(posting_rules.credit_issued, credit)
         self.all_credits.append(credit)
+        self._finish(operation)
         return credit
 
-    def _post(self, draft: EntryDraft) -> JournalEntry:
-        key = (draft.account_id, draft.currency)
-        self.names.setdefault(draft.account_id, draft.account_id)
-        entry, self.balances[key] = self.balances.get(key, Balance(*key)).post(draft)
-        self.journal.append(entry)
-        return entry
+    def _begin(self, account_id: str, currency: str, on: date, reason: str | None = None) -> Operation:
+        self.names.setdefault(account_id, account_id)
+        balance = self.balances.get((account_id, currency), Balance(account_id, currency))
+        return Operation(balance, Circumstances(on, noon(on), CLERK, reason))
 
-    def _settle(self, payment: Payment, allocations: Sequence[Any], entry: JournalEntry) -> None:
-        for allocation in allocations:
-            self.open[allocation.invoice_id] = self.open[allocation.invoice_id].settle(allocation.amount_minor, entry.sequence)
-        self.all_payments[payment.id] = payment.draw(allocations, entry.sequence)
+    def _pay_from(self, operation: Operation, payment: Payment, allocations: Sequence[Allocation], on: date) -> None:
+        operation.hold(*(self.open[allocation.invoice_id] for allocation in allocations))
+        operation.pay_from(payment.id, allocations, on)
+
+    def _finish(self, operation: Operation) -> None:
+        for change in operation.changes():
+            match change:
+                case OpenItem():
+                    self.open[change.invoice_id] = change
+                case Payment():
+                    self.all_payments[change.id] = change
+                case JournalEntry():
+                    self.journal.append(change)
+                case Balance():
+                    self.balances[(change.account_id, change.currency)] = change
 
     def _open_of(self, account_id: str, currency: str) -> list[OpenItem]:
         return [item for item in self.open.values() if (item.account_id, item.currency) == (account_id, currency)]
@@ -157,6 +232,15 @@ class World:
     def credits(self, month: str) -> Iterator[Credit]:
         found = [credit for credit in self.all_credits if f"{credit.issued_on:%Y-%m}" == month]
         return iter(sorted(found, key=lambda credit: (credit.issued_on, credit.account_id, credit.id)))
+
+    def credit_notes(self, month: str) -> Iterator[CreditNote]:
+        return (note for note in self.all_credit_notes if f"{note.issued_on:%Y-%m}" == month)
+
+    def refunds(self, month: str) -> Iterator[Refund]:
+        period = Period.parse(month)
+        first, last = period.first_day - timedelta(days=1), period.day_after
+        found = [refund for refund in self.all_refunds if first <= refund.requested_on <= last]
+        return iter(sorted(found, key=lambda refund: (refund.requested_on, refund.account_id, refund.id)))
 
     def account_names(self, account_ids: Sequence[str], on: date) -> Mapping[str, str]:
         return {account_id: self.names[account_id] for account_id in account_ids}

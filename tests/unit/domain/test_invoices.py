@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.domain.invoices import NumberSeries, invoice_id_for, issue, series_name
+from remit.domain.errors import InvalidError
+from remit.domain.invoices import NumberSeries, ReservedNumber, invoice_id_for, issue, series_name
 from tests.support.builders import NET30, NOW, ON_RECEIPT, account, firm, issued, line, order
 from tests.support.strategies import dates
 
@@ -23,16 +24,17 @@ def test_I3_numbers_are_gapless_and_chronological_whatever_the_clocks_say(days: 
     assert [on for _, on in given_out] == sorted(on for _, on in given_out)
 
 
-def test_I3_a_counter_is_its_own_version() -> None:
-    """Advanced from 7 to 8 it may be written only while 7 is what is stored."""
-    advanced, _, _ = NumberSeries("INV-2026", 7).next(date(2026, 3, 2))
-    assert (advanced.last, advanced.version) == (8, 7)
-    assert NumberSeries("INV-2026").next(date(2026, 3, 2))[0].version == 0
+def test_I3_a_block_of_numbers_is_one_step_of_the_counter() -> None:
+    """However many numbers are taken, it may be written only while it is stored as it was loaded."""
+    counter = NumberSeries("INV-2026", 7, date(2026, 3, 2), version=4)
+    block = counter.advanced(300, date(2026, 3, 1))
+    assert (block.last, block.last_issued_on, block.version) == (307, date(2026, 3, 2), 4)
+    assert ReservedNumber("INV-2026", 8, date(2026, 3, 2)).next(date(2026, 4, 1))[1:] == ("INV-2026-000008", date(2026, 3, 2))
 
 
 def test_I3_each_year_has_its_own_series() -> None:
-    assert series_name(firm(), date(2026, 12, 31)) == "INV-2026"
-    assert series_name(firm(), date(2027, 1, 1)) == "INV-2027"
+    assert series_name("INV", date(2026, 12, 31)) == "INV-2026"
+    assert series_name("INV", date(2027, 1, 1)) == "INV-2027"
 
 
 def test_I3_numbers_above_a_million_still_count_up() -> None:
@@ -64,3 +66,9 @@ def test_the_open_item_starts_with_all_that_the_invoice_asks_for() -> None:
     assert item.open_minor == item.total_minor == invoice.total_minor == sum(part.open_minor for part in item.parts)
     assert item.methods == invoice.term.methods
     assert item.entries == ()
+
+
+def test_I3_credit_notes_have_a_series_of_their_own() -> None:
+    assert series_name(firm().credit_note_prefix, date(2026, 12, 31)) == "CN-2026"
+    with pytest.raises(InvalidError, match="same_number_series"):
+        firm(invoice_prefix="X", credit_note_prefix="X")

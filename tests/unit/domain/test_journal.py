@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import assume, given
@@ -11,6 +12,7 @@ from remit.adapters.dynamodb.mapping import draft_from_facts
 from remit.domain.actor import Actor, Channel
 from remit.domain.errors import LedgerBrokenError
 from remit.domain.journal import (
+    CUSTOMER_ACCOUNTS,
     GENESIS,
     Balance,
     EntryDraft,
@@ -69,12 +71,30 @@ def tampered(entry: JournalEntry, how: str) -> JournalEntry:
         "documents": replace(old, documents={"invoice": ("inv_other",)}),
         "account": replace(old, account_id="acc_other"),
         "currency": replace(old, currency="USD"),
+        "due date": replace(old, postings=(replace(old.postings[0], due_date=date(2001, 1, 1)), *old.postings[1:])),
+        "reverses": replace(old, reverses=4711),
+        "statuses": replace(old, statuses={"inv_other": ("issued", "paid")}),
     }
     return replace(entry, draft=changed[how])
 
 
 @pytest.mark.parametrize(
-    "how", ["amounts", "document", "date", "recorded", "actor", "reason", "order", "documents", "account", "currency"]
+    "how",
+    [
+        "amounts",
+        "document",
+        "date",
+        "recorded",
+        "actor",
+        "reason",
+        "order",
+        "documents",
+        "account",
+        "currency",
+        "due date",
+        "reverses",
+        "statuses",
+    ],
 )
 @given(chain=chains(), data=st.data())
 def test_L7_a_changed_entry_is_found_whatever_was_changed(how: str, chain: Chain, data: st.DataObject) -> None:
@@ -159,12 +179,19 @@ def test_L8_an_entry_of_another_account_or_currency_does_not_post() -> None:
         assert broken.value.code == "wrong_chain"
 
 
-@pytest.mark.parametrize(("account", "side"), [("receivable", Side.CREDIT), ("credit", Side.DEBIT), ("wallet", Side.DEBIT)])
+@pytest.mark.parametrize(
+    ("account", "side"), [("receivable", Side.CREDIT), ("credit", Side.DEBIT), ("granted", Side.DEBIT), ("held", Side.DEBIT)]
+)
 def test_L1_no_customer_account_goes_below_zero(account: str, side: Side) -> None:
     other = Side.DEBIT if side is Side.CREDIT else Side.CREDIT
     with pytest.raises(LedgerBrokenError) as broken:
         Balance("acc_1", "EUR").post(draft(Posting(account, side, 1, "x"), Posting("cash:cash", other, 1)))
     assert broken.value.code == "negative_balance"
+
+
+def test_W1_the_wallet_alone_may_go_below_zero_and_its_limit_is_checked_before_posting() -> None:
+    charged = draft(Posting("wallet", Side.DEBIT, 1, "wch_1"), Posting("revenue:usage", Side.CREDIT, 1, "wch_1"))
+    assert Balance("acc_1", "EUR").post(charged)[1].wallet_minor == -1
 
 
 def test_A2_the_balance_is_receivable_less_credit_and_wallet() -> None:
@@ -177,8 +204,8 @@ def test_A2_the_effect_of_an_entry_is_signed_by_the_side_on_which_each_account_g
     firms = sum(
         posting.amount_minor if posting.side is Side.DEBIT else -posting.amount_minor
         for posting in made.postings
-        if ":" in posting.account or posting.account == "goodwill"
+        if posting.account not in CUSTOMER_ACCOUNTS
     )
     assets = moved.get("receivable", 0)
-    liabilities = moved.get("credit", 0) + moved.get("wallet", 0) + moved.get("held", 0)
+    liabilities = sum(amount for account, amount in moved.items() if account != "receivable")
     assert assets - liabilities + firms == 0

@@ -9,19 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.domain.errors import InvalidError, RuleError
-from remit.domain.open_items import InvoiceStatus, OpenItem
+from remit.domain.open_items import DiscountOffer, OpenItem
+from remit.domain.orders import Discount
 from remit.domain.payments import (
     MAX_ALLOCATIONS,
+    STATE,
     Allocation,
+    Dispute,
+    DisputeStatus,
+    Fee,
     GatewayReport,
     Payment,
     PaymentStatus,
     Transaction,
     check_allocations,
+    latest_first,
     oldest_first,
     within_open,
 )
-from remit.domain.terms import Method, Part
 from tests.support import strategies
 from tests.support.builders import NOW, TODAY, attempt, open_item, report_on
 
@@ -131,8 +136,8 @@ def test_P4_an_attempt_blocks_a_second_while_it_may_still_be_completed(
 @given(st.lists(strategies.open_items(), max_size=8), strategies.amounts)
 def test_P2_oldest_first_allocates_no_more_than_the_payment_nor_than_is_open(items: list[OpenItem], amount: int) -> None:
     items = [replace(item, invoice_id=f"inv_{n}") for n, item in enumerate(items)]
-    allocations = oldest_first(items, amount)
-    open_minor = {item.invoice_id: item.open_minor for item in items}
+    allocations = oldest_first(items, amount, TODAY)
+    open_minor = {item.invoice_id: item.payable_on(TODAY) for item in items}
     assert all(0 < each.amount_minor <= open_minor[each.invoice_id] for each in allocations)
     assert sum(each.amount_minor for each in allocations) == min(amount, sum(open_minor.values()))
 
@@ -141,25 +146,25 @@ def test_P2_oldest_first_allocates_no_more_than_the_payment_nor_than_is_open(ite
 def test_P2_oldest_first_leaves_nothing_older_open_beside_what_it_pays(items: list[OpenItem], amount: int) -> None:
     items = [replace(item, invoice_id=f"inv_{n}", number=f"INV-{n:03d}") for n, item in enumerate(items)]
     queue = sorted((i for i in items if i.open_minor), key=lambda item: (item.next_due or date.max, item.number))
-    paid = {each.invoice_id: each.amount_minor for each in oldest_first(items, amount)}
+    paid = {each.invoice_id: each.amount_minor for each in oldest_first(items, amount, TODAY)}
     started = [item for item in queue if item.invoice_id in paid]
     assert started == queue[: len(started)]
-    assert all(paid[item.invoice_id] == item.open_minor for item in started[:-1])
+    assert all(paid[item.invoice_id] == item.payable_on(TODAY) for item in started[:-1])
 
 
 def test_P2_150_over_two_invoices_pays_the_first_and_part_of_the_second() -> None:
     items = [open_item("inv_2", 6050, date(2026, 5, 9)), open_item("inv_1", 12100, date(2026, 5, 1))]
-    assert oldest_first(items, 15000) == (Allocation("inv_1", 12100), Allocation("inv_2", 2900))
+    assert oldest_first(items, 15000, TODAY) == (Allocation("inv_1", 12100), Allocation("inv_2", 2900))
 
 
 def test_P2_invoices_due_on_the_same_day_are_paid_in_the_order_of_their_numbers() -> None:
     items = [open_item(f"inv_{n}", 100) for n in (3, 1, 2)]
-    assert [each.invoice_id for each in oldest_first(items, 250)] == ["inv_1", "inv_2", "inv_3"]
+    assert [each.invoice_id for each in oldest_first(items, 250, TODAY)] == ["inv_1", "inv_2", "inv_3"]
 
 
 def test_P2_no_more_than_40_invoices_are_paid_in_one_write() -> None:
     items = [open_item(f"inv_{n:03d}", 100) for n in range(50)]
-    assert len(oldest_first(items, 5000)) == MAX_ALLOCATIONS == 40
+    assert len(oldest_first(items, 5000, TODAY)) == MAX_ALLOCATIONS == 40
 
 
 @given(
@@ -173,7 +178,7 @@ def test_P4_money_that_arrives_is_cut_to_what_is_open_and_to_what_there_is(
     """Invoices 5 to 9 are not known: their share is not lost but left unapplied."""
     items = {f"inv_{n}": replace(open_item(f"inv_{n}", 1), open_minor=left) for n, left in enumerate(open_minor)}
     intended = [Allocation(f"inv_{n}", wish) for n, wish in wishes]
-    allocations = within_open(intended, items, amount)
+    allocations = within_open(intended, items, amount, TODAY)
     wanted = {wish.invoice_id: wish.amount_minor for wish in intended}
     assert sum(each.amount_minor for each in allocations) <= amount
     assert all(0 < each.amount_minor <= min(items[each.invoice_id].open_minor, wanted[each.invoice_id]) for each in allocations)
@@ -203,55 +208,124 @@ def test_P2_allocations_up_to_the_payment_and_to_40_invoices_are_accepted() -> N
 def test_P2_a_payment_gives_no_more_than_is_unapplied(payment: Payment, wish: int) -> None:
     if wish > payment.unapplied_minor:
         with pytest.raises(RuleError, match="allocation_exceeds_payment"):
-            payment.draw([Allocation("inv_1", wish)], 7)
+            payment.draw([Allocation("inv_1", wish)])
     else:
-        drawn = payment.draw([Allocation("inv_1", wish)], 7)
+        drawn = payment.draw([Allocation("inv_1", wish)])
         assert payment.unapplied_minor - drawn.unapplied_minor == wish
-        assert drawn.allocations[-1] == Allocation("inv_1", wish)
-        assert drawn.entries[-1] == 7
+        assert drawn.allocated_to("inv_1") == payment.allocated_to("inv_1") + wish
 
 
-@given(strategies.open_items(), st.data())
-def test_P2_settling_pays_the_parts_oldest_first_and_keeps_the_sum(item: OpenItem, data: st.DataObject) -> None:
-    if item.open_minor == 0:
-        return
-    amount = data.draw(st.integers(1, item.open_minor))
-    settled = item.settle(amount, 9)
-    assert settled.open_minor == item.open_minor - amount == sum(part.open_minor for part in settled.parts)
-    assert settled.entries == (*item.entries, 9)
-    by_date = sorted(zip(item.parts, settled.parts, strict=True), key=lambda pair: pair[0].due_date)
-    touched = [before.open_minor != after.open_minor for before, after in by_date if before.open_minor]
-    assert touched == sorted(touched, reverse=True), "a younger part was paid before an older one"
-    assert all(0 <= after.open_minor <= before.open_minor for before, after in by_date)
+@given(st.lists(st.tuples(st.sampled_from(["inv_1", "inv_2"]), st.integers(1, 50)), max_size=6))
+def test_P2_what_is_allocated_and_what_is_unapplied_are_always_the_payment(steps: list[tuple[str, int]]) -> None:
+    payment = attempt(300, unapplied_minor=300)
+    for invoice_id, amount in steps:
+        payment = payment.draw([Allocation(invoice_id, amount)])
+        assert payment.allocated_minor + payment.unapplied_minor == 300
+        assert len({allocation.invoice_id for allocation in payment.allocations}) == len(payment.allocations)
+    for invoice_id, amount in steps:
+        payment = payment.undraw([Allocation(invoice_id, amount)])
+    assert (payment.unapplied_minor, payment.allocations) == (300, ())
 
 
-@pytest.mark.parametrize("amount", [0, -1, 12101])
-def test_P2_an_invoice_takes_no_more_than_is_open_and_nothing_below_one(amount: int) -> None:
+def test_P2_no_more_is_taken_back_than_was_allocated() -> None:
+    payment = attempt(300, unapplied_minor=300).draw([Allocation("inv_1", 100)])
     with pytest.raises(RuleError) as refusal:
-        open_item("inv_1", 12100).settle(amount, 1)
-    assert refusal.value.code == "allocation_exceeds_open"
-    assert refusal.value.facts["open_minor"] == 12100
+        payment.undraw([Allocation("inv_1", 101)])
+    assert refusal.value.facts == {"invoice_id": "inv_1", "allocated_minor": 100}
 
 
-def test_I1_an_invoice_goes_from_issued_over_part_paid_to_paid() -> None:
-    item = open_item("inv_1", 12100)
-    assert item.status is InvoiceStatus.ISSUED
-    item = item.settle(100, 2)
-    assert item.status is InvoiceStatus.PART_PAID
-    item = item.settle(12000, 3)
-    assert item.status is InvoiceStatus.PAID
-    assert item.next_due is None
+def test_T5_oldest_first_gives_each_invoice_what_settles_it_that_day() -> None:
+    offer = DiscountOffer(TODAY, Discount(200, (("VAT21", 42),)))
+    items = [replace(open_item("inv_1"), discount=offer), open_item("inv_2")]
+    assert oldest_first(items, 24_000, TODAY) == (Allocation("inv_1", 11_858), Allocation("inv_2", 12_100))
+    assert oldest_first(items, 24_000, TODAY + timedelta(days=1)) == (Allocation("inv_1", 12_100), Allocation("inv_2", 11_900))
 
 
-def test_the_next_due_date_is_that_of_the_earliest_part_still_open() -> None:
-    parts = (Part(TODAY, 50, 0), Part(TODAY + timedelta(days=9), 50, 50), Part(TODAY + timedelta(days=5), 50, 1))
-    item = replace(open_item("inv_1", 51), parts=parts, total_minor=150)
-    assert item.next_due == TODAY + timedelta(days=5)
+def test_I9_money_for_a_written_off_invoice_recovers_it() -> None:
+    items = {"inv_1": open_item("inv_1", 500).write_off()}
+    assert within_open([Allocation("inv_1", 800)], items, 800, TODAY) == (Allocation("inv_1", 500),)
 
 
-def test_T3_a_method_that_the_term_does_not_allow_is_refused() -> None:
-    item = replace(open_item(), methods=(Method.CASH,))
-    item.require_method(Method.CASH)
-    with pytest.raises(RuleError) as refusal:
-        item.require_method(Method.CARD)
-    assert refusal.value.facts["allowed_methods"] == ["cash"]
+# Refunds and disputes of a payment
+
+
+@given(st.lists(st.integers(1, 6_000), max_size=6), st.integers(0, 12_100))
+def test_R2_refunds_never_exceed_what_was_captured_and_is_not_disputed(wishes: list[int], disputed: int) -> None:
+    dispute = Dispute("dp_1", DisputeStatus.OPEN, disputed, 0, NOW)
+    payment = attempt(status=SUCCEEDED, disputes=(dispute,) if disputed else ())
+    for wish in wishes:
+        if wish > payment.refundable_minor:
+            with pytest.raises(RuleError) as refusal:
+                payment.refund(wish)
+            assert refusal.value.facts["refundable_minor"] == payment.refundable_minor
+        else:
+            payment = payment.refund(wish)
+        assert payment.refunded_minor + disputed <= 12_100
+
+
+@pytest.mark.parametrize("status", set(PaymentStatus) - {SUCCEEDED})
+def test_R2_money_that_has_not_come_or_went_back_is_not_refunded(status: PaymentStatus) -> None:
+    assert attempt(status=status).refundable_minor == 0
+
+
+dispute_reports = st.builds(
+    lambda dispute_id, status, seconds, amount, fee, reason: replace(
+        report_on(attempt(), None, seconds),
+        dispute=Dispute(dispute_id, status, amount, fee, NOW + timedelta(seconds=seconds), reason),
+    ),
+    st.sampled_from(["dp_1", "dp_2"]),
+    st.sampled_from(DisputeStatus),
+    st.integers(0, 2),
+    st.sampled_from([100, 200]),
+    st.sampled_from([0, 1500]),
+    st.none() | st.sampled_from(["fraudulent", "duplicate"]),
+)
+
+
+@given(st.lists(dispute_reports, min_size=1, max_size=6), st.data())
+def test_G3_P9_disputes_merge_to_one_truth_in_every_order(said: list[GatewayReport], data: st.DataObject) -> None:
+    again = data.draw(st.permutations(said + data.draw(st.lists(st.sampled_from(said), max_size=3))))
+    assert merged(attempt(), again) == merged(attempt(), said)
+
+
+@given(st.lists(dispute_reports, max_size=5))
+def test_P9_a_decision_is_not_undone_by_what_led_to_it(said: list[GatewayReport]) -> None:
+    lost = replace(report_on(attempt(), None), dispute=Dispute("dp_1", DisputeStatus.LOST, 100, 0, NOW))
+    end = merged(attempt(), [lost, *said])
+    assert next(dispute for dispute in end.disputes if dispute.id == "dp_1").status is DisputeStatus.LOST
+
+
+def test_P9_what_was_posted_of_a_dispute_is_not_the_gateways_to_say() -> None:
+    known = Dispute("dp_1", DisputeStatus.OPEN, 100, 15, NOW, posted=DisputeStatus.OPEN, held_minor=40)
+    said = Dispute("dp_1", DisputeStatus.WON, 100, 0, NOW)
+    both = known.merged(said)
+    assert (both.status, both.posted, both.held_minor, both.fee_minor) == (DisputeStatus.WON, DisputeStatus.OPEN, 40, 15)
+
+
+def test_P5_every_status_is_summed_up_to_a_state() -> None:
+    assert set(STATE) == set(PaymentStatus)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**8), st.integers(1, 10**9), st.data())
+def test_T4_the_fee_on_a_part_is_never_more_than_that_part(net: int, tax: int, rest: int, data: st.DataObject) -> None:
+    fee, asked = Fee(net, tax, "VAT21"), net + tax + rest
+    captured = data.draw(st.integers(0, asked))
+    part = fee.scaled(captured, asked)
+    assert 0 <= part.gross_minor <= captured
+    assert part.net_minor <= net
+    assert part.tax_minor <= tax
+    assert fee.scaled(asked, asked) == fee
+
+
+@given(st.lists(st.integers(1, 1000), max_size=6), st.integers(0, 7000))
+def test_P9_what_is_gone_takes_back_the_latest_allocations_first(amounts: list[int], gone: int) -> None:
+    made = [Allocation(f"inv_{n}", amount) for n, amount in enumerate(amounts)]
+    taken = latest_first(made, gone)
+    assert sum(each.amount_minor for each in taken) == min(gone, sum(amounts))
+    assert [each.invoice_id for each in taken] == [each.invoice_id for each in reversed(made)][: len(taken)]
+
+
+def test_P8_a_charge_that_captured_and_failed_came_back_and_one_that_only_failed_did_not() -> None:
+    failed, captured = Transaction(NOW, "failure", "ch_1", 100), Transaction(NOW, "capture", "ch_1", 100)
+    assert attempt(transactions=(captured, failed)).is_returned
+    assert not attempt(transactions=(failed, replace(captured, id="ch_2"))).is_returned

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from html import unescape
@@ -18,7 +19,8 @@ from remit.adapters.email.rendering import Rendered, render
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import NotFoundError
 from remit.domain.orders import LineRequest
-from remit.domain.terms import Method
+from remit.domain.tax import TaxCode, TaxKind
+from remit.domain.terms import Due, DueRule, EarlyDiscount, Method, PaymentTerm
 
 EMAILS = samples.emails()
 HOSTILE = "<script>alert(1)</script> {{7*7}} {% raw %} \"quoted\" 'n\u202eame' שלום 🎉\r\nBcc: everyone@example.test"
@@ -186,7 +188,7 @@ def test_a_receipt_says_what_arrived_where_it_went_and_what_is_left() -> None:
     _, item = samples.invoice()
     payment = samples.payment(item, 50_000, 65_000, method=Method.BANK_TRANSFER, reference="BH/4711")
     model = models.payment_received(
-        samples.firm(), samples.account(), payment, [item.settle(50_000, 2)], {item.invoice_id: samples.PAY_LINK}
+        samples.firm(), samples.account(), payment, [item.settle(50_000, payment.id)], {item.invoice_id: samples.PAY_LINK}
     )
     rendered = render("payment_received", model)
     assert rendered.subject == "Receipt: EUR 650.00 received, thank you (Northwind Cloud B.V.)"
@@ -310,3 +312,34 @@ def test_the_version_names_language_and_content() -> None:
     versions = {template: render(template, model).template_version for template, model in EMAILS.values()}
     assert len(set(versions.values())) == len(versions) == 5
     assert all(re.fullmatch(r"en-[0-9a-f]{12}", version) for version in versions.values())
+
+
+# Parts without a date, discounts, closed invoices (T2, T5, I6, I9)
+
+ON_DELIVERY = PaymentTerm.single("d", "On delivery", Due(DueRule.AFTER_DELIVERY, 14))
+TWO_TEN = replace(samples.NET_30, discount=EarlyDiscount(Decimal(2), 10))
+
+
+def test_T2_an_invoice_that_waits_for_its_delivery_names_no_date() -> None:
+    assert_both_say(invoice_email(term=ON_DELIVERY), "after delivery")
+
+
+def test_T5_an_early_payment_is_offered_with_amount_and_day() -> None:
+    lines = [LineRequest("Consulting", Decimal(1), 10000, "VAT21")]
+    assert_both_say(invoice_email(lines=lines, term=TWO_TEN), "EUR 118.58 by 10 February 2026", "save EUR 2.42")
+
+
+def test_T5_a_discount_that_is_over_is_not_offered() -> None:
+    issued, item = samples.invoice(term=TWO_TEN)
+    model = models.invoice_issued(samples.firm(), samples.account(), issued, item, date(2026, 2, 11), None)
+    assert model["invoice"]["early"] is None
+    assert "and save" not in render("invoice_issued", model).text
+
+
+@pytest.mark.parametrize("kind", TaxKind)
+def test_I4_every_kind_of_tax_and_every_method_has_a_name(kind: TaxKind) -> None:
+    code = TaxCode("X", kind, Decimal(21) if kind is TaxKind.STANDARD else Decimal(0), reason="Article 1")
+    seller = replace(samples.firm(), tax_codes={"X": code})
+    email = invoice_email(lines=[LineRequest("A", Decimal(1), 10000, "X")], seller=seller)
+    assert_both_say(email, "Article 1")
+    assert {Method(method) for method in models._METHOD_NAMES} == set(Method)

@@ -66,7 +66,7 @@ def test_an_event_says_what_was_posted_and_about_which_documents(outbox: ModuleT
         "documents": {"invoice": [invoice_id]},
         "order_id": invoice_id.replace("inv_", "ord_"),
         "postings": [
-            ["receivable", "d", 12100, invoice_id],
+            ["receivable", "d", 12100, invoice_id, "2026-04-01"],
             ["revenue:services", "c", 10000, invoice_id],
             ["tax:VAT21", "c", 2100, invoice_id],
         ],

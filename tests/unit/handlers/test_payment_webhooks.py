@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from remit.domain.errors import TransientError
+from remit.usecases.ports import PaymentName
 from tests.fakes import Fault
 from tests.support.builders import Office, report_on
 from tests.support.handlers import CONTEXT, answered, http_event
@@ -224,3 +225,35 @@ def test_G4_when_all_of_a_batch_fails_all_of_it_stays(deployed: Callable[[str], 
 def test_what_the_worker_has_no_use_for_is_taken_off_the_queue(deployed: Callable[[str], ModuleType], office: Office) -> None:
     worker = deployed("payment_events")
     assert worker.handler(sqs(stripe_event(type="customer.created")), CONTEXT) == {"batchItemFailures": []}
+
+
+def test_P9_a_dispute_finds_its_payment_through_the_gateway(deployed: Callable[[str], ModuleType], office: Office) -> None:
+    worker = deployed("payment_events")
+    account_id = office.open_account()
+    payment, _ = office.checkout(account_id, office.invoice(account_id))
+    worker.handler(sqs(stripe_event(payment)), CONTEXT)
+    booked = [{"amount": -12100, "fee": 1500, "currency": "eur"}]
+    dispute = {"id": "du_1", "amount": 12100, "currency": "eur", "created": 1772442000, "status": "lost", "reason": "fraudulent",
+               "payment_intent": "pi_1", "metadata": {}, "balance_transactions": booked}  # fmt: skip
+    event = {"id": "evt_d", "type": "charge.dispute.closed", "created": 1772442100, "data": {"object": dispute}}
+    assert worker.handler(sqs(event), CONTEXT) == {"batchItemFailures": []}
+    assert len(office.entries(account_id)) == 2, "a payment of another system of the firm"
+    office.gateway.names["pi_1"] = PaymentName(payment.id, account_id, ())
+    assert worker.handler(sqs(event, event), CONTEXT) == {"batchItemFailures": []}
+    assert (len(office.entries(account_id)), office.balance(account_id).receivable_minor) == (4, 12100)
+    assert office.differences(account_id) == ()
+
+
+def test_A3_a_method_saved_on_its_page_is_kept(deployed: Callable[[str], ModuleType], office: Office) -> None:
+    worker = deployed("payment_events")
+    account_id = office.open_account()
+    setup = {"id": "seti_1", "payment_method": "pm_1", "customer": "cus_1", "metadata": {"remit_account_id": account_id}}
+    event = {"id": "evt_s", "type": "setup_intent.succeeded", "created": 1772442000, "data": {"object": setup}}
+    assert worker.handler(sqs(event, event), CONTEXT) == {"batchItemFailures": []}
+    assert [saved.id for saved in office.account(account_id).payment.saved_methods] == ["pm_1"]
+
+
+def test_G4_a_dispute_is_queued_though_it_names_no_payment_of_ours(webhooks: ModuleType) -> None:
+    thing = {"payment_intent": "pi_1", "created": 1772442000, "id": "du_1", "amount": 1, "currency": "eur", "status": "lost"}
+    event = {"id": "evt_d", "type": "charge.dispute.created", "created": 1772442100, "data": {"object": thing}}
+    assert send(webhooks, event) == (200, {"status": "accepted"})

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from functions.payment_page import pages
 from local.email_templates import samples
 from remit.domain.orders import LineRequest
-from remit.domain.terms import Method, PaymentTerm
+from remit.domain.terms import Due, DueRule, EarlyDiscount, Method, PaymentTerm
 
 TODAY = date(2026, 2, 1)
 ISSUED, ITEM = samples.invoice()
@@ -20,6 +21,7 @@ VIEW = pages.invoice_view(samples.firm(), ISSUED, ITEM, TODAY)
 ALL = {
     "invoice": pages.invoice_page(VIEW),
     "paid": pages.paid_page(VIEW),
+    "closed": pages.closed_page(VIEW),
     "processing": pages.processing_page(VIEW),
     "expired": pages.link_expired_page(samples.firm()),
     "expired, firm unknown": pages.link_expired_page(),
@@ -77,6 +79,7 @@ def test_statuses_say_what_happened() -> None:
     assert {name: page.status for name, page in ALL.items()} == {
         "invoice": 200,
         "paid": 200,
+        "closed": 200,
         "processing": 200,
         "expired": 410,
         "expired, firm unknown": 410,
@@ -164,3 +167,25 @@ def test_hostile_names_are_inert() -> None:
         assert "<script" not in page.html
         assert "{{7*7}}" in page.html
         assert "\u202e" not in page.html
+
+
+def test_T5_the_page_offers_what_an_early_payment_saves() -> None:
+    term = replace(samples.NET_30, discount=EarlyDiscount(Decimal(2), 10))
+    issued, item = samples.invoice([LineRequest("Consulting", Decimal(1), 10000, "VAT21")], term=term)
+    page = body(pages.invoice_page(pages.invoice_view(samples.firm(), issued, item, date(2026, 2, 10))))
+    assert "Pay EUR 118.58 by card" in page
+    late = body(pages.invoice_page(pages.invoice_view(samples.firm(), issued, item, date(2026, 2, 11))))
+    assert "Pay EUR 121.00 by card" in late
+
+
+def test_T2_the_page_of_what_waits_for_its_delivery_names_no_date() -> None:
+    issued, item = samples.invoice(term=PaymentTerm.single("d", "On delivery", Due(DueRule.AFTER_DELIVERY, 14)))
+    assert "due after delivery" in body(pages.invoice_page(pages.invoice_view(samples.firm(), issued, item, TODAY)))
+
+
+@pytest.mark.parametrize(("closed", "says"), [("void", "was withdrawn"), ("write_off", "is closed")])
+def test_I6_I9_a_void_or_uncollectible_invoice_is_not_payable(closed: str, says: str) -> None:
+    issued, item = samples.invoice()
+    page = body(pages.closed_page(pages.invoice_view(samples.firm(), issued, getattr(item, closed)(), TODAY)))
+    assert says in page
+    assert "<form" not in page

@@ -2,19 +2,21 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from remit.domain.accounts import AccountChange, Address
 from remit.domain.errors import ConflictError, InvalidError, NotFoundError
-from remit.domain.firm import Switches
+from remit.domain.firm import MoneyRules, Switches
 from remit.domain.invoices import series_name
+from remit.domain.terms import CardFee
 from remit.usecases.idempotency import ATTEMPTS
 from remit.usecases.ports import firm_ref
 from remit.usecases.set_firm import set_firm
 from tests.fakes import Fault
-from tests.support.builders import CLERK, NOW, Office, firm
+from tests.support.builders import CLERK, NET30, NOW, Office, firm
 from tests.support.refusals import refused
 
 
@@ -85,12 +87,12 @@ def test_A1_a_change_gives_up_after_bounded_conflicts(office: Office, pauses: li
     assert len(pauses) == ATTEMPTS - 1
 
 
-def test_A1_a_change_whose_reply_was_lost_may_be_sent_again(office: Office) -> None:
+@pytest.mark.parametrize("fault", [Fault.LOST_REPLY, Fault.THROTTLE])
+def test_A1_a_change_whose_reply_was_lost_is_made_once(office: Office, fault: Fault) -> None:
     account_id = office.open_account()
-    office.trouble.strike(Fault.LOST_REPLY, on="commit")
-    with pytest.raises(Exception, match="store_busy"):
-        office.change_account(account_id, name="X")
+    office.trouble.strike(fault, on="commit")
     office.change_account(account_id, name="X")
+    assert office.account(account_id).name == "X"
     assert [change.number for change in office.books.newest(AccountChange, account_id, None, 9)[0]] == [2, 1]
 
 
@@ -134,4 +136,20 @@ def test_two_who_set_the_profile_at_once_do_not_lose_a_switchs_time(office: Offi
 
 def test_I3_a_new_prefix_starts_a_new_series(office: Office) -> None:
     set_firm(firm(invoice_prefix="F"), office.books, office.clock)
-    assert series_name(office.books.read(firm_ref()), NOW.date()) == "F-2026"
+    assert series_name(office.books.read(firm_ref()).invoice_prefix, NOW.date()) == "F-2026"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"templates": {"products": "fancy"}}, "unknown_template"),
+        ({"terms": {"c": replace(NET30, card_fee=CardFee("VAT99", Decimal(1)))}}, "unknown_tax_code"),
+        ({"default_currency": "XXX"}, "unknown_currency"),
+        ({"terms": {"c": replace(NET30, currency="XXX")}}, "unknown_currency"),
+        ({"money": MoneyRules(refund_limits={"XXX": 1})}, "unknown_currency"),
+    ],
+)
+def test_I7_T4_a_profile_that_names_what_it_does_not_have_is_refused(office: Office, changes: dict[str, Any], code: str) -> None:
+    with refused(office.books, code, InvalidError):
+        set_firm(firm(**changes), office.books, office.clock)
+    set_firm(firm(templates={"products": "invoice"}), office.books, office.clock)

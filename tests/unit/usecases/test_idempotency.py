@@ -14,6 +14,7 @@ from remit.domain.payments import Allocation
 from remit.usecases.idempotency import ATTEMPTS, KEY_LIFETIME, Answer, Request, once
 from remit.usecases.ports import Changes, guard_ref
 from tests.fakes import FakeBooks, Fault, MachineDiedError
+from tests.support import payments as pay
 from tests.support.builders import NOW, Office, account, line, plain, request
 from tests.support.refusals import refused
 
@@ -55,6 +56,7 @@ OPERATIONS: dict[str, Operation] = {
     "allocate payment": lambda office, at, key: office.allocate(
         at["account"], at["payment"], Allocation(at["invoice"], 5000), key=key
     ),
+    "reverse payment": lambda office, at, key: pay.reverse(office, at["account"], at["payment"], key=key),
     "issue credit": lambda office, at, key: office.goodwill(at["account"], 1210, key=key),
     "start checkout": lambda office, at, key: office.checkout(at["account"], at["invoice"], key)[1],
 }

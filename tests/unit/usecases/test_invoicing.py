@@ -7,11 +7,12 @@ import pytest
 
 from remit.domain.errors import InvalidError, NotFoundError, RuleError
 from remit.domain.invoices import Invoice, NumberSeries
+from remit.domain.terms import Due, DueRule, PaymentTerm
 from remit.usecases.place_order import OrderWish, quote_order
 from remit.usecases.ports import series_ref
 from remit.usecases.prove_numbers import NumberProof, prove_numbers
 from tests.fakes import Fault, MachineDiedError
-from tests.support.builders import NOW, TODAY, Office, firm, line
+from tests.support.builders import NET30, NOW, TODAY, Office, firm, line
 from tests.support.refusals import refused
 
 
@@ -34,12 +35,12 @@ def test_T6_a_quote_stores_nothing(office: Office) -> None:
 def test_T6_what_was_ordered_is_what_is_billed_whatever_the_firm_changes_meanwhile(office: Office) -> None:
     account_id = office.open_account()
     order_id = office.place_order(account_id, line(10000), term="net30")
-    net30 = replace(office.firm.terms["net30"], days=7)
+    net30 = PaymentTerm.single("net30", "Net 7", Due(DueRule.NET_DAYS, 7))
     vat = replace(office.firm.tax_codes["VAT21"], rate=office.firm.tax_codes["VAT9"].rate)
     office.firm = firm(terms={"net30": net30}, tax_codes={"VAT21": vat})
     office.issue(account_id, order_id)
     (invoice,) = office.books.all(Invoice)
-    assert (invoice.total_minor, invoice.term.days, invoice.parts[0].due_date) == (12100, 30, TODAY + timedelta(days=30))
+    assert (invoice.total_minor, invoice.term, invoice.parts[0].due_date) == (12100, NET30, TODAY + timedelta(days=30))
 
 
 def test_T6_an_order_takes_the_accounts_term_and_currency_unless_it_names_others(office: Office) -> None:

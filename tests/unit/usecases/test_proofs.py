@@ -14,14 +14,16 @@ from remit.domain.accounts import Account
 from remit.domain.audit import Difference, What
 from remit.domain.credits import Credit
 from remit.domain.errors import ConflictError, NotFoundError
-from remit.domain.invoices import Invoice, NumberSeries, OpenItem
+from remit.domain.figures import Figure
+from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
 from remit.domain.journal import Balance, JournalEntry, entry_hash
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Allocation, Payment, PaymentStatus
-from remit.usecases.explain_balance import Figure, explain_balance
+from remit.usecases.explain_balance import explain_balance
 from remit.usecases.prove_numbers import prove_numbers
 from remit.usecases.replay_account import replay_account
-from tests.support.builders import TODAY, Office
+from tests.support.builders import NOW, TODAY, Office
 from tests.support.refusals import refused
 
 
@@ -96,8 +98,9 @@ def test_L5_a_long_list_comes_in_pages_and_the_amount_is_always_the_whole(limit:
 def test_L5_every_figure_of_the_balance_is_explained(office: Office) -> None:
     account_id, *_ = story(office)
     balance = office.balance(account_id)
-    for figure in Figure:
-        assert explain_balance(account_id, "EUR", figure, office.books).amount_minor == getattr(balance, f"{figure}_minor")
+    explained = {figure: explain_balance(account_id, "EUR", figure, office.books).amount_minor for figure in Figure}
+    assert balance.balance_minor == explained.pop(Figure.INCOME) - explained.pop(Figure.CASHFLOW)
+    assert explained == {figure: getattr(balance, f"{figure}_minor") for figure in explained}
 
 
 def test_L8_currencies_are_explained_apart(office: Office) -> None:
@@ -500,7 +503,23 @@ def test_I3_a_series_that_was_never_used_has_no_gap(office: Office) -> None:
 def test_I3_a_missing_invoice_is_found_wherever_it_is(office: Office, missing: int) -> None:
     invoices = issue_many(office, 7)
     office.books.erase(invoices[missing])
-    assert prove_numbers("INV-2026", office.books, office.books).gaps != ()
+    proof = prove_numbers("INV-2026", office.books, office.books)
+    assert (proof.count, len(proof.gaps)) == (6, 1)
+    assert f"without {invoices[missing].number}" in proof.gaps[0]
+
+
+def test_I3_credit_notes_have_a_proof_of_their_own(office: Office) -> None:
+    """Whatever stands in a series, the same walk proves it."""
+    office.books.commit([NumberSeries("CN-2026", 2, TODAY)])
+    assert prove_numbers("CN-2026", office.books, office.books).gaps != ()
+    for number in (1, 2):
+        office.books.commit([spoiled("CN-2026", number)])
+    proof = prove_numbers("CN-2026", office.books, office.books)
+    assert (proof.last, proof.count, proof.gaps) == (2, 2, ())
+
+
+def spoiled(series: str, number: int) -> SpoiledNumber:
+    return SpoiledNumber(series, number, TODAY, "acc_1", "ord_1", "bat_1", "order_canceled", NOW)
 
 
 def test_I3_a_number_given_twice_is_found(office: Office) -> None:
@@ -520,7 +539,7 @@ def test_I3_a_counter_ahead_of_its_invoices_is_found(office: Office) -> None:
     issue_many(office, 3)
     office.books.overwrite(NumberSeries("INV-2026", 5, TODAY))
     gaps = prove_numbers("INV-2026", office.books, office.books).gaps
-    assert gaps == ("the counter is at 5, the last invoice is 3",)
+    assert gaps == ("the counter at 5 follows INV-2026-000003, without 2 from INV-2026-000004 to INV-2026-000005",)
 
 
 def test_I3_an_index_that_has_not_caught_up_with_the_counter_is_no_gap(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

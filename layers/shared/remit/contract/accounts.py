@@ -1,13 +1,28 @@
 """Accounts as the API speaks of them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 
-from remit.contract.common import Body, ChangeView, Currency, Email, Id, LongText, Page, ShortText, View
-from remit.domain.accounts import Address, Contact, TaxId
+from remit.contract.common import (
+    ActorView,
+    AmountMinor,
+    Body,
+    ChangeView,
+    Currency,
+    Day,
+    Email,
+    Id,
+    LongText,
+    Page,
+    PositiveMinor,
+    ShortText,
+    View,
+)
+from remit.domain.accounts import Account, Address, AutoTopUp, Contact, PaymentMode, TaxId
+from remit.domain.terms import Method
 
 
 def _known_zone(name: str) -> str:
@@ -46,8 +61,21 @@ class TaxIdBody(Body):
     value: Annotated[ShortText, Field(max_length=40, examples=["NL123456782B01"])]
 
 
+class AutoTopUpBody(Body):
+    """Buy prepaid balance when the wallet is at `threshold_minor` or below, in whole multiples of `amount_minor`, for at most
+    `daily_cap_minor` a day."""
+
+    currency: Currency
+    amount_minor: PositiveMinor
+    threshold_minor: AmountMinor = 0
+    daily_cap_minor: PositiveMinor
+
+    def to_domain(self) -> AutoTopUp:
+        return AutoTopUp(**self.model_dump())
+
+
 class ChangeAccountBody(Body):
-    """Only the fields named are changed; null clears a field that may be empty."""
+    """Only the fields named are changed; null clears a field that may be empty. Lists and limits are replaced as a whole."""
 
     name: ShortText | None = None
     email: Email | None = None
@@ -62,12 +90,23 @@ class ChangeAccountBody(Body):
     notes: LongText | None = None
     send_invoices: bool | None = None
     dunning: bool | None = None
+    methods: Annotated[list[Method], Field(min_length=1)] | None = Field(
+        None, description="How this customer may pay, whatever the terms would allow"
+    )
+    credit_limits: dict[Currency, AmountMinor] | None = Field(
+        None,
+        description="Per currency. Postpaid: what may be open and unbilled, without limit if not named. Prepaid: how far below "
+        "zero the wallet may be charged, not at all if not named",
+    )
+    apply_credits: bool | None = Field(None, description="Whether credits pay new invoices by themselves")
+    collect_automatically: bool | None = Field(None, description="Whether the default saved method is charged on due dates")
+    auto_top_up: AutoTopUpBody | None = Field(None, description="Null turns it off")
 
     def to_fields(self) -> dict[str, Any]:
         """The fields that were named, as the domain holds them. A null for one that cannot be empty is left out."""
-        nullable = {"time_zone", "default_term_id", "address", "notes"}
+        nullable = {"time_zone", "default_term_id", "address", "notes", "auto_top_up"}
         given: dict[str, Any] = {}
-        for name in self.model_fields_set:
+        for name in self.model_fields_set - {"mode"}:
             value = getattr(self, name)
             if value is None and name not in nullable:
                 continue
@@ -78,16 +117,30 @@ class ChangeAccountBody(Body):
 class NewAccountBody(ChangeAccountBody):
     name: ShortText
     email: Email
+    mode: PaymentMode = Field(PaymentMode.POSTPAID, description="How it pays from its first day on; changed by a mode change")
+
+
+class ModeChangeBody(Body):
+    """From the start of `effective_on` on, in the firm's time zone; today unless named."""
+
+    mode: PaymentMode
+    effective_on: Day | None = None
+
+
+class NoteBody(Body):
+    text: LongText
 
 
 def _to_domain(name: str, value: Any) -> Any:
-    if name == "address" and value is not None:
+    if name in ("address", "auto_top_up") and value is not None:
         return value.to_domain()
     if name == "contacts":
         return tuple(Contact(**contact.model_dump()) for contact in value)
     if name == "tax_ids":
         return tuple(TaxId(**tax_id.model_dump()) for tax_id in value)
-    return tuple(value) if name == "tags" else value
+    if name in ("tags", "methods"):
+        return tuple(dict.fromkeys(value))
+    return value
 
 
 class AddressView(View):
@@ -111,6 +164,29 @@ class TaxIdView(View):
     value: str
 
 
+class ModeChangeView(View):
+    effective_on: date
+    mode: PaymentMode
+
+
+class SavedMethodView(View):
+    """A payment method that the gateway keeps; `label` is what the customer knows it by."""
+
+    id: str
+    gateway: str
+    method: Method
+    label: str
+    saved_at: datetime
+    expires: str | None
+
+
+class AutoTopUpView(View):
+    currency: str
+    amount_minor: int
+    threshold_minor: int
+    daily_cap_minor: int
+
+
 class AccountView(View):
     id: Id
     name: str
@@ -127,6 +203,24 @@ class AccountView(View):
     notes: str | None
     send_invoices: bool
     dunning: bool
+    methods: list[Method]
+    mode_changes: list[ModeChangeView] = Field(description="In order of time; postpaid before the first")
+    credit_limits: dict[str, int]
+    apply_credits: bool
+    collect_automatically: bool
+    auto_top_up: AutoTopUpView | None
+    saved_methods: list[SavedMethodView]
+    default_method: str | None = Field(description="Id of the saved method that is charged unless another is named")
+
+    @classmethod
+    def of(cls, account: Account) -> "AccountView":
+        """What the account keeps about payment is shown beside the rest."""
+        settings = {name: getattr(account if hasattr(account, name) else account.payment, name) for name in cls.model_fields}
+        return cls.model_validate(settings)
+
+    @classmethod
+    def plain(cls, thing: Any) -> Any:
+        return cls.of(thing).model_dump(mode="json")
 
 
 class AccountsPage(Page):
@@ -135,3 +229,14 @@ class AccountsPage(Page):
 
 class HistoryPage(Page):
     changes: list[ChangeView]
+
+
+class NoteView(View):
+    id: Id
+    text: str
+    actor: ActorView
+    written_at: datetime
+
+
+class NotesPage(Page):
+    notes: list[NoteView]

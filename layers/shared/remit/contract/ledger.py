@@ -1,26 +1,32 @@
 """Balances, entries, proofs and messages as the API speaks of them."""
 
 from datetime import date, datetime
+from typing import Literal
 
 from pydantic import Field
 
-from remit.contract.accounts import AccountView
-from remit.contract.common import ActorView, Page, View
+from remit.contract.accounts import AccountView, NoteView
+from remit.contract.common import ActorView, ChangeView, Page, View
 from remit.contract.invoices import OpenItemView
+from remit.domain.accounts import AccountChange, Note
+from remit.domain.figures import Figure
 from remit.domain.journal import EntryKind, JournalEntry, Side
-from remit.domain.messages import MessageStatus
-from remit.usecases.explain_balance import Explanation, Figure
+from remit.domain.messages import Message, MessageStatus
+from remit.usecases.explain_balance import ExplainedEntry, Explanation
+from remit.usecases.read_timeline import TimelineRow
 
 
 class BalanceView(View):
-    """`balance_minor` = receivable − credit − wallet; below zero it is available credit."""
+    """`balance_minor` = receivable − credit − wallet − granted; below zero it is available credit."""
 
     currency: str
     balance_minor: int
     receivable_minor: int
     credit_minor: int
-    wallet_minor: int
-    held_minor: int
+    wallet_minor: int = Field(description="Prepaid balance that was paid for")
+    granted_minor: int = Field(description="Prepaid balance that was given")
+    held_minor: int = Field(description="The customer's money that a dispute withholds")
+    unbilled_minor: int = Field(description="Ordered and not invoiced yet")
     sequence: int = Field(description="Number of the last entry")
 
 
@@ -75,21 +81,25 @@ class ExplainedEntryView(View):
 
 
 class ExplanationView(View):
-    """Why this figure? Its entries sum to it."""
+    """Why this figure? Its entries sum to it. With `document_id`, the figure of that document alone."""
 
     currency: str
     figure: Figure
     as_of: date | None
+    document_id: str | None
     amount_minor: int
     entries: list[ExplainedEntryView]
     next_after: int | None
 
     @classmethod
-    def of(cls, currency: str, figure: Figure, as_of: date | None, explanation: Explanation) -> "ExplanationView":
+    def of(
+        cls, currency: str, figure: Figure, as_of: date | None, document_id: str | None, explanation: Explanation
+    ) -> "ExplanationView":
         return cls(
             currency=currency,
             figure=figure,
             as_of=as_of,
+            document_id=document_id,
             amount_minor=explanation.amount_minor,
             entries=[
                 ExplainedEntryView(
@@ -99,6 +109,51 @@ class ExplanationView(View):
             ],
             next_after=explanation.next_after,
         )
+
+
+class MovementView(View):
+    """One entry's part of a figure, and the figure after it. `documents` link to what it is about, by role."""
+
+    entry_id: str
+    kind: EntryKind
+    effective_on: date
+    recorded_at: datetime
+    actor: ActorView
+    reason: str | None
+    documents: dict[str, list[str]]
+    order_id: str | None
+    amount_minor: int
+    running_minor: int
+
+
+class MovementsPage(Page):
+    """What moved a figure in a period, in the order of the journal: from `opening_minor`, what it was before `from`, to
+    `closing_minor`, what it was at the end of `to`."""
+
+    currency: str
+    figure: Figure
+    opening_minor: int
+    closing_minor: int
+    movements: list[MovementView]
+
+    @classmethod
+    def of(cls, currency: str, figure: Figure, explanation: Explanation) -> "MovementsPage":
+        return cls(
+            currency=currency,
+            figure=figure,
+            opening_minor=explanation.opening_minor,
+            closing_minor=explanation.amount_minor,
+            movements=[_movement(line) for line in explanation.entries],
+            cursor=str(explanation.next_after) if explanation.next_after else None,
+        )
+
+
+def _movement(line: ExplainedEntry) -> MovementView:
+    draft = line.entry.draft
+    facts = {name: getattr(draft, name) for name in MovementView.model_fields if hasattr(draft, name)}
+    documents = {role: list(ids) for role, ids in draft.documents.items()}
+    amounts = {"amount_minor": line.change_minor, "running_minor": line.running_minor}
+    return MovementView.model_validate(facts | amounts | {"entry_id": line.entry.id, "documents": documents})
 
 
 class OverviewView(View):
@@ -140,10 +195,41 @@ class MessageView(View):
     to: str
     subject: str
     status: MessageStatus
+    actor: ActorView
     claimed_at: datetime
     sent_at: datetime | None
     failure: str | None
+    about: list[str] = Field(description="Ids of the documents that it tells of")
 
 
 class MessagesPage(Page):
     messages: list[MessageView]
+
+
+class TimelineRowView(View):
+    """One event on the account; the member that `type` names tells of it. Documents and money are entries."""
+
+    type: Literal["entry", "change", "note", "message"]
+    at: datetime
+    actor: ActorView
+    entry: EntryView | None = None
+    change: ChangeView | None = None
+    note: NoteView | None = None
+    message: MessageView | None = None
+
+    @classmethod
+    def of(cls, row: TimelineRow) -> "TimelineRowView":
+        actor = ActorView.model_validate(row.actor)
+        match row.event:
+            case JournalEntry():
+                return cls(type="entry", at=row.at, actor=actor, entry=EntryView.of(row.event))
+            case AccountChange():
+                return cls(type="change", at=row.at, actor=actor, change=ChangeView.model_validate(row.event))
+            case Note():
+                return cls(type="note", at=row.at, actor=actor, note=NoteView.model_validate(row.event))
+            case Message():
+                return cls(type="message", at=row.at, actor=actor, message=MessageView.model_validate(row.event))
+
+
+class TimelinePage(Page):
+    events: list[TimelineRowView]

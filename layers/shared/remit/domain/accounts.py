@@ -174,6 +174,15 @@ class Account:
         return replace(self, mode_changes=(*kept, change))
 
 
+CHOICES_OF_PAYMENT = ("collect_automatically", "auto_top_up")
+"""Settings of `PaymentSettings` that a person chooses like the account's own; its methods come from the gateway."""
+
+
+def setting(account: Account, name: str) -> Any:
+    """A setting of the account by its name, wherever it is kept."""
+    return getattr(account.payment if name in CHOICES_OF_PAYMENT else account, name)
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """A note on an account, written once, with who wrote it (A6)."""
@@ -198,19 +207,21 @@ class AccountChange:
 
 
 def change(account: Account, changes: dict[str, Any], now: datetime) -> tuple[Account, dict[str, Any]]:
-    """Apply `changes` (field → new value) and return the changed account with the old values of what really changed.
+    """Apply `changes` (setting → new value) and return the changed account with the old values of what really changed.
 
     Switching an automation on stamps its `*_since`, so that nothing is sent for the past (D1).
     """
-    known = {field.name for field in fields(Account)} - {"id", "created_at", "version"}
+    known = {field.name for field in fields(Account)} - {"id", "created_at", "version", "payment"} | set(CHOICES_OF_PAYMENT)
     unknown = set(changes) - known
     if unknown:
-        raise ValueError(f"not fields of an account: {sorted(unknown)}")
-    effective = {name: value for name, value in changes.items() if getattr(account, name) != value}
+        raise ValueError(f"not settings of an account: {sorted(unknown)}")
+    effective = {name: value for name, value in changes.items() if setting(account, name) != value}
     if not effective:
         return account, {}
     for switch in ("send_invoices", "dunning"):
         if effective.get(switch) is True:
             effective[f"{switch}_since"] = now
-    before = {name: getattr(account, name) for name in effective}
-    return replace(account, **effective), before
+    before = {name: setting(account, name) for name in effective}
+    own = {name: value for name, value in effective.items() if name not in CHOICES_OF_PAYMENT}
+    of_payment = {name: value for name, value in effective.items() if name in CHOICES_OF_PAYMENT}
+    return replace(account, **own, payment=replace(account.payment, **of_payment)), before

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from remit.domain.accounts import Address, TaxId
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import InvalidError, RuleError
+from remit.domain.money import exponent
 from remit.domain.tax import TaxCode
 from remit.domain.terms import PaymentTerm
 
@@ -23,6 +24,10 @@ class Switches:
     send_invoices_since: datetime | None = None
     send_receipts_since: datetime | None = None
     dunning_since: datetime | None = None
+
+
+INVOICE_TEMPLATES = ("invoice",)
+"""The templates that invoices may have; each kind of order has one of them (I7)."""
 
 
 class LostDispute(StrEnum):
@@ -98,6 +103,20 @@ class Firm:
     def today(self, now: datetime) -> date:
         """The firm's calendar date at instant `now`: what invoices and due dates mean by a day."""
         return now.astimezone(ZoneInfo(self.time_zone)).date()
+
+
+def require_consistent(firm: Firm) -> None:
+    """`InvalidError` when the profile names what it does not have: a template, the tax code of a card fee, a currency."""
+    for kind, template in firm.templates.items():
+        if template not in INVOICE_TEMPLATES:
+            known = list(INVOICE_TEMPLATES)
+            raise InvalidError("unknown_template", f"There is no template {template!r} for {kind}.", kind=str(kind), known=known)
+    for term in firm.terms.values():
+        if term.card_fee:
+            firm.tax_code(term.card_fee.tax_code)
+    named = [term.currency for term in firm.terms.values() if term.currency]
+    for currency in (firm.default_currency, *named, *firm.money.refund_limits):
+        exponent(currency)
 
 
 def require_firm(firm: Firm | None) -> Firm:

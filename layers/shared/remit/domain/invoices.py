@@ -1,6 +1,6 @@
 """Invoices: the document that never changes (I1–I5, I7, I10). What is still owed on it is its open item's to know."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from remit.domain.accounts import Account, Address, PaymentMode, TaxId
@@ -34,17 +34,57 @@ class NumberSeries:
     name: str
     last: int = 0
     last_issued_on: date | None = None
-
-    @property
-    def version(self) -> int:
-        """The counter as it was loaded, one step back: every step is a new version of it."""
-        return self.last - 1
+    version: int = field(default=0, compare=False)
 
     def next(self, today: date) -> tuple["NumberSeries", str, date]:
         """The advanced counter, the document number, and the issue date to use."""
-        issued_on = max(today, self.last_issued_on or today)
-        advanced = NumberSeries(self.name, self.last + 1, issued_on)
-        return advanced, f"{self.name}-{advanced.last:06d}", issued_on
+        advanced = self.advanced(1, today)
+        return advanced, number_text(self.name, advanced.last), advanced.last_issued_on or today
+
+    def advanced(self, count: int, today: date) -> "NumberSeries":
+        """The counter with a block of `count` numbers taken, all for documents dated its `last_issued_on`."""
+        return replace(self, last=self.last + count, last_issued_on=max(today, self.last_issued_on or today))
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedNumber:
+    """A number that was taken from its series earlier, with the date that its document must bear: numbers after it may be
+    in use, and none of them is dated before it (I3)."""
+
+    name: str
+    number: int
+    issued_on: date
+
+    def next(self, _today: date) -> tuple["ReservedNumber", str, date]:
+        """As a series gives a number; there is no other after it."""
+        return self, number_text(self.name, self.number), self.issued_on
+
+
+@dataclass(frozen=True, slots=True)
+class SpoiledNumber:
+    """A number that was taken for an order which could not be invoiced any more: no invoice, and never used again.
+
+    It stands in the series at its place, with what it was taken for and why that came to nothing (`reason`, a code), as a
+    spoiled form would in a numbered pad: so the series has no gap, and nobody wonders (I3).
+    """
+
+    series: str
+    number: int
+    issued_on: date
+    account_id: str
+    order_id: str
+    batch_id: str
+    reason: str
+    recorded_at: datetime
+
+    @property
+    def id(self) -> str:
+        return number_text(self.series, self.number)
+
+
+def number_text(series: str, number: int) -> str:
+    """The number as printed: `INV-2026-000042`."""
+    return f"{series}-{number:06d}"
 
 
 def series_name(prefix: str, today: date) -> str:
@@ -97,9 +137,14 @@ def invoice_id_for(order_id: str) -> str:
     return "inv_" + order_id.removeprefix("ord_")
 
 
-def issue(
-    order: Order, account: Account, firm: Firm, series: NumberSeries, now: datetime
-) -> tuple[Invoice, OpenItem, NumberSeries]:
+def order_id_for(invoice_id: str) -> str:
+    """The order that an invoice is of: the inverse of `invoice_id_for`."""
+    return "ord_" + invoice_id.removeprefix("inv_")
+
+
+def issue[S: (NumberSeries, ReservedNumber)](
+    order: Order, account: Account, firm: Firm, series: S, now: datetime
+) -> tuple[Invoice, OpenItem, S]:
     """Turn an order into a numbered invoice, dated in the firm's time zone.
 
     The open item carries no entry yet: posting it assigns the number. A reversal finishes postpaid, whatever the

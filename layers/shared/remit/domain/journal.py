@@ -177,6 +177,15 @@ class TopUpState:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftChange:
+    """That a draft order was revised or canceled, and which version of it is the latest since."""
+
+    order_id: str
+    version: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """What one account owes and holds in one currency, in minor units, after entry number `sequence`.
 
@@ -185,7 +194,8 @@ class Balance:
 
     What may change without an entry: `unbilled_minor` is what was ordered and not invoiced yet (A5); `look_again_on`
     and `dunning` are the date on which dunning next looks at this account, and what it last said; `top_up` is the
-    wallet's automatic top-up. `lots` are the payments and credits with something unapplied, oldest first.
+    wallet's automatic top-up. `lots` are the payments and credits with something unapplied, oldest first. `draft_changes`:
+    orders that changed a moment ago, so that a reader of an older version of one is found out by the balance.
     """
 
     account_id: str
@@ -202,6 +212,7 @@ class Balance:
     look_again_on: date | None = None
     dunning: DunningState = field(default_factory=DunningState)
     top_up: TopUpState = field(default_factory=TopUpState)
+    draft_changes: tuple[DraftChange, ...] = ()
     version: int = 0
 
     @property
@@ -226,15 +237,16 @@ class Balance:
         return entry, replace(self, **moved, sequence=sequence, last_hash=entry.hash)
 
 
-def effect(draft: EntryDraft) -> dict[str, int]:
-    """How the entry moves the customer's own accounts, signed by the side on which each grows.
+def effect(draft: EntryDraft, document_id: str | None = None) -> dict[str, int]:
+    """How the entry moves the customer's own accounts, signed by the side on which each grows; or only those that are about
+    one document.
 
     A card payment of 121.00 for an invoice: `{"receivable": -12100}`.
     """
     moves: dict[str, int] = {}
     for posting in draft.postings:
         grows_on = CUSTOMER_ACCOUNTS.get(posting.account)
-        if grows_on is not None:
+        if grows_on is not None and document_id in (None, posting.document_id):
             sign = 1 if posting.side is grows_on else -1
             moves[posting.account] = moves.get(posting.account, 0) + sign * posting.amount_minor
     return moves

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from remit.domain.actor import Actor, Channel
+
 
 class MessageStatus(StrEnum):
     """`SENDING` is written before the mail is handed over, `SENT` after."""
@@ -14,12 +16,16 @@ class MessageStatus(StrEnum):
     FAILED = "failed"
 
 
+AUTOMATION = Actor("notifications", Channel.SCHEDULE)
+"""Who sends what nobody asked for by hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One e-mail. `id` derives from the fact it tells of, so that the same fact is told once.
+    """One e-mail, sent by `actor`. `id` derives from the fact it tells of, so that the same fact is told once.
 
     `model` is the plain data that the template was filled with, without its pay links: template, version and
-    model together reproduce what was sent.
+    model together reproduce what was sent. `about`: the ids of the documents that it tells of.
     """
 
     id: str
@@ -34,4 +40,6 @@ class Message:
     sent_at: datetime | None = None
     provider_id: str | None = None
     failure: str | None = None
+    actor: Actor = AUTOMATION
+    about: tuple[str, ...] = ()
     version: int = 0

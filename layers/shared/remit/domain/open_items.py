@@ -14,7 +14,12 @@ from remit.domain.accounts import PaymentMode
 from remit.domain.actor import Actor
 from remit.domain.errors import LedgerBrokenError, RuleError
 from remit.domain.orders import Discount, OrderKind, SubscriptionPeriod
-from remit.domain.terms import Method, Part
+from remit.domain.terms import LAST_DUE_DATE, Method, Part, deliver
+
+MAX_DELIVERIES = 100
+"""Each delivery may add a part to every part that waits, and all are stored with the open item."""
+
+REVERSALS = (OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL)
 
 
 class InvoiceStatus(StrEnum):
@@ -62,11 +67,49 @@ class Postponement:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery that was reported (T2): `percent` of the whole order, on which day, by whom."""
+
+    percent: Decimal
+    delivered_on: date
+    actor: Actor
+    reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DiscountOffer:
     """An early-payment discount as the invoice offers it: until the end of `until`, which postponing does not move."""
 
     until: date
     discount: Discount
+
+
+@dataclass(frozen=True, slots=True)
+class TakenDiscount:
+    """The discount that a payment (`source_id`) earned by settling the rest in time; gone when that payment is taken back."""
+
+    source_id: str
+    discount: Discount
+
+
+class CollectionResult(StrEnum):
+    """What came of charging the saved method on a due date (P3). `STARTED`: the payment says how it went on."""
+
+    STARTED = "started"
+    NO_METHOD = "no_saved_method"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    DISPUTED = "invoice_disputed"
+    UNDER_WAY = "payment_under_way"
+    SWITCHED_OFF = "switched_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The last automatic collection of an invoice: when, what came of it, and the payment it started."""
+
+    at: datetime
+    result: CollectionResult
+    payment_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +132,8 @@ class OpenItem:
     `mode` is the account's payment mode when it was issued, in which it finishes (A4). `discount` is what an early
     payment saves. `top_up_minor`: what of a top-up invoice is still to reach the wallet when it is paid (W1).
     `disputed_by` are the payments in dispute that paid it (P9). `deducted_on`: the final invoice that deducts this
-    deposit (I10). `credit_notes`: those that name it (I11). `collect_on`: when the saved method is charged next (P3).
+    deposit (I10). `credit_notes`: those that name it (I11). `collect_on`: when the saved method is charged next (P3), and
+    `collection` what came of it last. `deliveries`: what was delivered, in the order of the reports (T2).
     """
 
     account_id: str
@@ -106,6 +150,7 @@ class OpenItem:
     ordered_at: datetime | None = None
     subscription: SubscriptionPeriod | None = None
     discount: DiscountOffer | None = None
+    taken_discount: TakenDiscount | None = None
     entries: tuple[int, ...] = ()
     payment_attempt: str | None = None
     settlements: tuple[Settlement, ...] = ()
@@ -115,10 +160,11 @@ class OpenItem:
     recovered_minor: int = 0
     top_up_minor: int = 0
     postponements: tuple[Postponement, ...] = ()
-    delivered_percent: Decimal = Decimal(0)
+    deliveries: tuple[Delivery, ...] = ()
     disputed_by: tuple[str, ...] = ()
     deducted_on: str | None = None
     collect_on: date | None = None
+    collection: Collection | None = None
     is_void: bool = False
     version: int = 0
 
@@ -138,6 +184,10 @@ class OpenItem:
     @property
     def is_in_instalments(self) -> bool:
         return len(self.parts) > 1
+
+    @property
+    def delivered_percent(self) -> Decimal:
+        return sum((delivery.percent for delivery in self.deliveries), Decimal(0))
 
     @property
     def credited_minor(self) -> int:
@@ -161,15 +211,37 @@ class OpenItem:
 
     def require_open(self) -> None:
         """`RuleError` `invoice_settled` when there is nothing left to pay, `invoice_void` when there never will be."""
-        if self.is_void:
-            raise RuleError("invoice_void", f"Invoice {self.number} is void.", invoice_id=self.invoice_id)
+        self._require_not_void()
         if self.open_minor == 0:
             raise RuleError("invoice_settled", f"Invoice {self.number} has nothing left to pay.", open_minor=0)
+
+    def _require_not_void(self) -> None:
+        if self.is_void:
+            raise RuleError("invoice_void", f"Invoice {self.number} is void.", invoice_id=self.invoice_id)
+
+    def require_undisputed(self) -> None:
+        """`RuleError` while a payment of this invoice is in dispute: nobody is asked for it meanwhile (P9)."""
+        if self.disputed_by:
+            raise RuleError(
+                "invoice_disputed",
+                f"A payment of invoice {self.number} is in dispute.",
+                invoice_id=self.invoice_id,
+                payments=list(self.disputed_by),
+            )
+
+    def due_on(self, day: date) -> int:
+        """What is due by that day: the open amount of the parts whose date has come (S5)."""
+        return sum(part.open_minor for part in self.parts if part.due_date and part.due_date <= day)
+
+    def next_due_after(self, day: date) -> date | None:
+        """The earliest due date after `day` of a part that is open."""
+        dates = [part.due_date for part in self.parts if part.open_minor and part.due_date and part.due_date > day]
+        return min(dates, default=None)
 
     def discount_on(self, value_date: date) -> Discount | None:
         """What a payment with that value date saves if it settles the rest; None when nothing. The discount on what was
         credited meanwhile is gone with it."""
-        if self.discount is None or value_date > self.discount.until or not self.open_minor:
+        if self.discount is None or self.taken_discount or value_date > self.discount.until or not self.open_minor:
             return None
         found = self.discount.discount.scaled(self.total_minor - self.credited_minor, self.total_minor)
         return found if 0 < found.gross_minor < self.open_minor else None
@@ -182,8 +254,9 @@ class OpenItem:
     def settle(self, amount_minor: int, source_id: str | None) -> "OpenItem":
         """Allocate `amount_minor` (> 0) of a payment or credit to the parts, oldest due first.
 
-        `RuleError` if that is more than is open: Σ allocations ≤ open (P2).
+        `RuleError` if that is more than is open: Σ allocations ≤ open (P2), or if the invoice is void.
         """
+        self._require_not_void()
         if not 0 < amount_minor <= self.open_minor:
             raise RuleError(
                 "allocation_exceeds_open",
@@ -208,6 +281,16 @@ class OpenItem:
             parts=_raised(self.parts, amount_minor),
             settlements=settlements,
         )
+
+    def take_discount(self, discount: Discount, source_id: str) -> "OpenItem":
+        """Let the rest go: the payment came in time and covers what is left without it (T5)."""
+        return replace(self.settle(discount.gross_minor, None), taken_discount=TakenDiscount(source_id, discount))
+
+    def lose_discount(self, source_id: str) -> "OpenItem":
+        """The payment that had earned the discount came to nothing, so its invoice asks for the full price again."""
+        if self.taken_discount is None or self.taken_discount.source_id != source_id:
+            return self
+        return replace(self.reopen(self.taken_discount.discount.gross_minor, None), taken_discount=None)
 
     def write_off(self) -> "OpenItem":
         """Give up what is open (I9)."""
@@ -245,14 +328,21 @@ class OpenItem:
         )
 
     def void(self) -> "OpenItem":
-        """Only an issued invoice with nothing paid, credited or written off may be voided (I6)."""
-        if self.status is not InvoiceStatus.ISSUED or self.credit_notes or self.settlements or self.deducted_on:
+        """Only an issued invoice with nothing paid, credited or written off may be voided (I6).
+
+        Not one that took a credit or a refund back: that has happened, and is not undone by a document (C4, R7).
+        """
+        touched = self.credit_notes or self.settlements or self.deducted_on or self.written_off_minor
+        if self.status is not InvoiceStatus.ISSUED or touched or self.kind in REVERSALS:
             raise RuleError(
                 "invoice_not_voidable",
-                f"Invoice {self.number} is {self.status}; only an issued one with nothing paid or credited can be voided. "
-                "Credit what is wrong instead.",
+                f"Invoice {self.number} is a {self.kind} invoice and {self.status}; only an issued one of a sale, with nothing "
+                "paid or credited, can be voided. Credit what is wrong instead.",
                 invoice_id=self.invoice_id,
+                kind=str(self.kind),
                 status=str(self.status),
+                paid_minor=sum(settlement.amount_minor for settlement in self.settlements),
+                credited_minor=self.credited_minor,
                 creditable_minor=self.total_minor - self.credited_minor,
             )
         return replace(self.settle(self.open_minor, None), is_void=True, top_up_minor=0, collect_on=None)
@@ -269,15 +359,74 @@ class OpenItem:
             raise RuleError(
                 "part_not_due", f"Part {part} of invoice {self.number} has nothing open that is due on a date.", part=part
             )
-        if new_due_date < today:
-            raise RuleError("due_date_in_past", "A due date is moved to today or later.", earliest=today.isoformat())
+        if not today <= new_due_date <= LAST_DUE_DATE or new_due_date == old.due_date:
+            raise RuleError(
+                "bad_due_date",
+                "A due date is moved to another day, today or later.",
+                due_date=old.due_date.isoformat(),
+                earliest=today.isoformat(),
+                latest=LAST_DUE_DATE.isoformat(),
+            )
         moved = replace(old, due_date=new_due_date)
         history = Postponement(part, old.due_date, new_due_date, actor, reason, now)
-        return replace(
+        postponed = replace(
             self,
             parts=(*self.parts[: part - 1], moved, *self.parts[part:]),
             postponements=(*self.postponements, history),
         )
+        # What is collected by itself is collected on the due date, wherever that is now (P3).
+        return replace(postponed, collect_on=postponed.next_due) if self.collect_on else postponed
+
+    def deliver(self, delivery: Delivery) -> "OpenItem":
+        """Schedule the share of the parts that waited for this delivery (T2).
+
+        `RuleError` `nothing_awaits_delivery` when no part does, `delivery_exceeds_order` for more than is still to come,
+        `too_many_deliveries` after `MAX_DELIVERIES`.
+        """
+        self._require_not_void()
+        if all(part.due_date is not None for part in self.parts):
+            raise RuleError(
+                "nothing_awaits_delivery",
+                f"No part of invoice {self.number} waits for a delivery.",
+                delivered_percent=str(self.delivered_percent),
+            )
+        parts = deliver(self.parts, delivery.percent, self.delivered_percent, delivery.delivered_on, self.issued_on)
+        still_waits = any(part.due_date is None for part in parts)
+        if still_waits and len(self.deliveries) + 1 >= MAX_DELIVERIES:
+            open_percent = Decimal(100) - self.delivered_percent
+            raise RuleError(
+                "too_many_deliveries",
+                f"An invoice has at most {MAX_DELIVERIES} deliveries; report the rest as one.",
+                max=MAX_DELIVERIES,
+                open_percent=str(open_percent),
+            )
+        return replace(self, parts=parts, deliveries=(*self.deliveries, delivery))
+
+    def require_deductible(self) -> None:
+        """`RuleError` unless this is a deposit, paid in full, not credited, and not deducted yet (I10)."""
+        if self.kind is not OrderKind.DEPOSIT:
+            raise RuleError("not_a_deposit", f"Invoice {self.number} is no deposit.", invoice_id=self.invoice_id)
+        if self.deducted_on is not None:
+            raise RuleError(
+                "deposit_deducted",
+                f"Deposit {self.number} is deducted already.",
+                invoice_id=self.invoice_id,
+                deducted_on=self.deducted_on,
+            )
+        if self.status is not InvoiceStatus.PAID or self.credited or self.written_off_minor:
+            raise RuleError(
+                "deposit_not_paid",
+                f"Deposit {self.number} is {self.status}; only one that is paid in full and not credited is deducted.",
+                invoice_id=self.invoice_id,
+                status=str(self.status),
+                open_minor=self.open_minor,
+                credited_minor=self.credited_minor,
+            )
+
+    def deduct(self, final_invoice_id: str) -> "OpenItem":
+        """This deposit is deducted on that final invoice, and on no other (I10)."""
+        self.require_deductible()
+        return replace(self, deducted_on=final_invoice_id)
 
 
 def movements(before: OpenItem | None, after: OpenItem) -> tuple[Movement, ...]:

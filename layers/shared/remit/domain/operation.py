@@ -102,7 +102,7 @@ class Operation:
             settled = item.settle(allocation.amount_minor, source_id)
             discount = item.discount_on(value_date)
             if discount and allocation.amount_minor == item.payable_on(value_date):
-                settled = settled.settle(discount.gross_minor, None)
+                settled = settled.take_discount(discount, source_id)
                 self._discounts.append((item.invoice_id, discount))
             self.change(self._released(settled, "granted" if granted else "wallet"))
 
@@ -113,21 +113,24 @@ class Operation:
         self.settle(lot_id, allocations, value_date, granted=granted)
         self.change(_drawn(lot, allocations))
 
-    def reopen(self, payment_id: str, allocations: Sequence[Allocation]) -> None:
-        """Take back what a payment had settled; the payment keeps nothing of it (its money went, or goes, elsewhere)."""
+    def reopen(self, payment_id: str, allocations: Sequence[Allocation], *, keeps_discount: bool = False) -> None:
+        """Take back what a payment had settled; the payment keeps nothing of it (its money went, or goes, elsewhere).
+
+        A discount that it had earned is lost, unless the firm gives the money back of its own will (a refund).
+        """
         payment = self.get(Payment, payment_id)
         payment = payment.undraw(allocations).take(sum(allocation.amount_minor for allocation in allocations))
         self.change(payment)
         for allocation in allocations:
-            self._take_back(payment_id, allocation)
+            self._take_back(payment_id, allocation, keeps_discount=keeps_discount)
 
     def unallocate(self, payment_id: str, allocations: Sequence[Allocation]) -> None:
         """Take back what a payment had settled; the amount is unapplied again (P2)."""
         self.change(self.get(Payment, payment_id).undraw(allocations))
         for allocation in allocations:
-            self._take_back(payment_id, allocation)
+            self._take_back(payment_id, allocation, keeps_discount=False)
 
-    def _take_back(self, source_id: str, allocation: Allocation) -> None:
+    def _take_back(self, source_id: str, allocation: Allocation, *, keeps_discount: bool) -> None:
         item = self.item(allocation.invoice_id)
         recovered = min(item.recovered_minor, allocation.amount_minor)
         if recovered:
@@ -135,6 +138,10 @@ class Operation:
             self._recovered.append((item.invoice_id, -recovered))
         if opened := allocation.amount_minor - recovered:
             item = self._taken_from_wallet(item.reopen(opened, source_id), opened)
+        taken = item.taken_discount
+        if taken and taken.source_id == source_id and not keeps_discount:
+            item = item.lose_discount(source_id)
+            self._discounts.append((item.invoice_id, taken.discount.reversed()))
         self.change(item)
 
     def _released(self, item: OpenItem, account: str) -> OpenItem:
@@ -229,7 +236,8 @@ def _open_lots(known: Sequence[str], changed: Sequence[Any]) -> tuple[str, ...]:
 
 def _look_again(planned: date | None, changed: Sequence[_Held], today: date) -> date | None:
     """When dunning has to look at the account: earlier than planned when something falls due earlier than before or is open
-    again, and now when an overdue invoice was settled, since a younger one may now be the oldest, with a tier of its own (D5)."""
+    again, and now when what was overdue is settled or postponed, since something younger may now be the oldest, with a tier
+    of its own (D5, P6)."""
     days = [planned] if planned else []
     for held in changed:
         if not isinstance(held.now, OpenItem):
@@ -238,6 +246,6 @@ def _look_again(planned: date | None, changed: Sequence[_Held], today: date) -> 
         after = held.now.next_due
         if after and (before is None or after < before):
             days.append(after + timedelta(days=1))
-        if before and before < today and after is None:
+        if before and before < today and (after is None or after > before):
             days.append(today)
     return min(days, default=None)

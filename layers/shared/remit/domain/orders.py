@@ -18,6 +18,8 @@ from remit.domain.tax import TaxCode, TaxedAmount, TaxedTotals, TaxKind, TaxSubt
 from remit.domain.terms import ChargeKind, DiscountTax, Method, Occasion, Part, PaymentTerm, schedule
 
 MAX_LINES = 10_000
+MAX_DEPOSITS = 20
+"""Deposits that one invoice deducts: each is written with it, in one transaction."""
 
 
 class OrderKind(StrEnum):
@@ -33,6 +35,14 @@ class OrderKind(StrEnum):
     TOP_UP = "top_up"
     CREDIT_REVERSAL = "credit_reversal"
     REFUND_REVERSAL = "refund_reversal"
+
+
+class OrderStatus(StrEnum):
+    """How an order stands (I1). Computed: an order is invoiced when its invoice is there."""
+
+    DRAFT = "draft"
+    INVOICED = "invoiced"
+    CANCELED = "canceled"
 
 
 NOT_A_SUPPLY = TaxCode(
@@ -109,6 +119,10 @@ class Discount:
     @property
     def gross_minor(self) -> int:
         return self.net_minor + sum(tax for _, tax in self.taxes)
+
+    def reversed(self) -> "Discount":
+        """What is posted when the discount is lost again."""
+        return Discount(-self.net_minor, tuple((code, -tax) for code, tax in self.taxes))
 
     def scaled(self, part_minor: int, whole_minor: int) -> "Discount":
         """The discount on a part of the invoice, when the rest was credited."""

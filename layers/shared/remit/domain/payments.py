@@ -10,6 +10,7 @@ from datetime import date, datetime
 from enum import IntEnum, StrEnum
 
 from remit.domain.errors import InvalidError, RuleError
+from remit.domain.money import split
 from remit.domain.open_items import OpenItem
 from remit.domain.terms import Method
 
@@ -50,6 +51,26 @@ _FINALITY = {
 _STEP = {status: step for step, status in enumerate(PaymentStatus)}
 
 
+class PaymentState(StrEnum):
+    """Where a payment stands for somebody who looks for money (P5): still to come, come, or not coming (any more)."""
+
+    OUTSTANDING = "outstanding"
+    CLEARED = "cleared"
+    FAILED = "failed"
+
+
+STATE: Mapping[PaymentStatus, PaymentState] = {
+    PaymentStatus.PENDING: PaymentState.OUTSTANDING,
+    PaymentStatus.REQUIRES_ACTION: PaymentState.OUTSTANDING,
+    PaymentStatus.PROCESSING: PaymentState.OUTSTANDING,
+    PaymentStatus.AUTHORIZED: PaymentState.OUTSTANDING,
+    PaymentStatus.FAILED: PaymentState.FAILED,
+    PaymentStatus.CANCELED: PaymentState.FAILED,
+    PaymentStatus.SUCCEEDED: PaymentState.CLEARED,
+    PaymentStatus.REVERTED: PaymentState.FAILED,
+}
+
+
 def _rank(status: PaymentStatus, reported_at: datetime, failure: str | None) -> tuple[_Finality, datetime, int, str]:
     return _FINALITY.get(status, _Finality.OPEN), reported_at, _STEP[status], failure or ""
 
@@ -64,9 +85,10 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Transaction:
-    """Something that happened to a payment at its gateway (P5). `amount_minor` in the payment's currency.
+    """Something that happened to a payment (P5). `amount_minor` in the payment's currency.
 
-    `type` is `authorization`, `capture`, `failure`, `refund`, `dispute` or `reversal`; `id` is the gateway's own.
+    `type` is `authorization`, `capture`, `failure`, `refund`, `dispute` or `reversal`; `id` is the gateway's own. One charge
+    may be authorised and later captured: two transactions of one id.
     """
 
     occurred_at: datetime
@@ -94,7 +116,8 @@ class Dispute:
     """A payer's bank takes money back, for good or until the dispute is decided (P9).
 
     `amount_minor` was withdrawn, and `fee_minor` is the gateway's fee for it. `posted` is what the journal knows of it,
-    `held_minor` the customer's own credit that is held meanwhile. `written_off`: how a lost one was dealt with.
+    `held_minor` the customer's own credit that is held meanwhile. `wallet_minor`: what a lost one took out of the wallet.
+    `opened_at`: when the payer's bank began it; `reported_at`: when the gateway last said something of it.
     """
 
     id: str
@@ -105,15 +128,25 @@ class Dispute:
     reason: str | None = None
     posted: DisputeStatus | None = None
     held_minor: int = 0
+    wallet_minor: int = 0
+    opened_at: datetime | None = None
 
     def merged(self, other: "Dispute") -> "Dispute":
-        """The later word about the same dispute: a decision outranks what led to it, whatever came first (G3)."""
+        """The later word about the same dispute: a decision outranks what led to it, whatever came first (G3). Of two words
+        of one moment the same one counts in every order."""
 
-        def rank(dispute: Dispute) -> tuple[int, datetime]:
-            return _DISPUTE_STEP[dispute.status], dispute.reported_at
+        def rank(dispute: Dispute) -> tuple[int, datetime, int, str]:
+            return _DISPUTE_STEP[dispute.status], dispute.reported_at, dispute.amount_minor, dispute.reason or ""
 
         latest = max(self, other, key=rank)
-        return replace(latest, fee_minor=max(self.fee_minor, other.fee_minor), posted=self.posted, held_minor=self.held_minor)
+        return replace(
+            latest,
+            fee_minor=max(self.fee_minor, other.fee_minor),
+            posted=self.posted,
+            held_minor=self.held_minor,
+            wallet_minor=self.wallet_minor,
+            opened_at=min(filter(None, (self.opened_at, other.opened_at)), default=None),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +160,13 @@ class Fee:
     @property
     def gross_minor(self) -> int:
         return self.net_minor + self.tax_minor
+
+    def scaled(self, captured_minor: int, asked_minor: int) -> "Fee":
+        """The fee on what was captured of what was asked for: it applies only to what is really paid by card (T4)."""
+        if captured_minor >= asked_minor:
+            return self
+        net, tax, _ = split(captured_minor, [self.net_minor, self.tax_minor, asked_minor - self.gross_minor])
+        return Fee(net, tax, self.tax_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +268,27 @@ class Payment:
         return sum(dispute.held_minor for dispute in self.disputes)
 
     @property
+    def state(self) -> PaymentState:
+        return STATE[self.status]
+
+    @property
+    def is_returned(self) -> bool:
+        """Whether a charge that had brought the money failed afterwards: a bank debit that came back (P8). A charge that is
+        declined never captures, so the two together say so in whatever order they are heard (G3)."""
+        return self.returned_at is not None
+
+    @property
+    def returned_at(self) -> datetime | None:
+        captured = {transaction.id for transaction in self.transactions if transaction.type == "capture"}
+        failures = [each for each in self.transactions if each.type == "failure" and each.id in captured]
+        return max((failure.occurred_at for failure in failures), default=None)
+
+    @property
+    def is_outcome_unknown(self) -> bool:
+        """Whether the gateway was, or is being, asked to charge a saved method and has not been heard yet (P4)."""
+        return self.status is PaymentStatus.PENDING and self.saved_method is not None
+
+    @property
     def disputed_minor(self) -> int:
         """What open disputes withhold, and what lost ones took."""
         return sum(
@@ -277,14 +338,15 @@ class Payment:
                     reported_at=report.occurred_at,
                     failure=report.failure,
                     is_hard_failure=report.is_hard_failure,
-                    look_up_at=None,
+                    look_up_at=self._look_up_after(report.status),
                 )
-        transactions = {t.id: t for t in self.transactions}
-        if report.transaction:
-            transactions[report.transaction.id] = report.transaction
+        transactions = {(t.type, t.id): t for t in self.transactions}
+        if new := report.transaction:
+            same = transactions.get((new.type, new.id), new)
+            transactions[new.type, new.id] = max(same, new, key=repr)
         disputes = {dispute.id: dispute for dispute in self.disputes}
-        if new := report.dispute:
-            disputes[new.id] = disputes[new.id].merged(new) if new.id in disputes else new
+        if heard := report.dispute:
+            disputes[heard.id] = disputes[heard.id].merged(heard) if heard.id in disputes else heard
         return replace(
             merged,
             authorized_until=max(filter(None, (self.authorized_until, report.authorized_until)), default=None),
@@ -292,6 +354,47 @@ class Payment:
             transactions=tuple(sorted(transactions.values())),
             disputes=tuple(sorted(disputes.values(), key=lambda dispute: dispute.id)),
         )
+
+    def _look_up_after(self, status: PaymentStatus) -> datetime | None:
+        """An answer ends the asking, but that money is authorised is no answer to whether it was captured."""
+        capturing = status is PaymentStatus.AUTHORIZED and self.capture_minor is not None
+        return self.look_up_at if capturing else None
+
+    def capture(self, amount_minor: int | None, look_up_at: datetime) -> "Payment":
+        """Note that `amount_minor` (None: all) of an authorisation is to be captured, before the gateway is asked (P7).
+
+        The rest is released. `RuleError` unless it is authorised, for more than that, or when another amount is being captured.
+        """
+        if self.status is not PaymentStatus.AUTHORIZED:
+            raise RuleError(
+                "payment_not_authorized",
+                f"Payment {self.id} is {self.status}; only an authorised one is captured.",
+                status=str(self.status),
+            )
+        wanted = self.amount_minor if amount_minor is None else amount_minor
+        if wanted > self.amount_minor:
+            raise RuleError(
+                "capture_exceeds_authorized",
+                f"{self.amount_minor} is authorised; {wanted} cannot be captured.",
+                authorized_minor=self.amount_minor,
+            )
+        if self.capture_minor not in (None, wanted):
+            raise RuleError(
+                "capture_under_way",
+                f"{self.capture_minor} of payment {self.id} is being captured.",
+                capture_minor=self.capture_minor,
+            )
+        return replace(self, capture_minor=wanted, look_up_at=look_up_at)
+
+    def require_undisputed(self) -> None:
+        """`RuleError` while the payer's bank withholds money of this payment: what becomes of it is open (P9)."""
+        if any(dispute.status is DisputeStatus.OPEN for dispute in self.disputes):
+            raise RuleError(
+                "payment_disputed",
+                f"Payment {self.id} is in dispute.",
+                disputed_minor=self.disputed_minor,
+                unapplied_minor=self.unapplied_minor,
+            )
 
     def draw(self, allocations: Sequence[Allocation]) -> "Payment":
         """Take `allocations` out of what is unapplied; `RuleError` if that is more than is there (P2)."""
@@ -320,6 +423,7 @@ class Payment:
                 f"Payment {self.id} has {self.unapplied_minor} unapplied; {amount_minor} cannot be allocated.",
                 payment_id=self.id,
                 unapplied_minor=self.unapplied_minor,
+                disputed_minor=self.disputed_minor,
             )
         return replace(self, unapplied_minor=self.unapplied_minor - amount_minor)
 
@@ -406,3 +510,18 @@ def within_open(
             allocations.append(Allocation(wish.invoice_id, share))
             left -= share
     return tuple(allocations)
+
+
+def latest_first(allocations: Sequence[Allocation], amount_minor: int) -> tuple[Allocation, ...]:
+    """What `amount_minor` that is gone takes back of `allocations`: the one made last first.
+
+    30.00 out of 100.00 for A and then 20.00 for B: 20.00 of B and 10.00 of A.
+    """
+    taken: list[Allocation] = []
+    left = amount_minor
+    for allocation in reversed(allocations):
+        share = min(left, allocation.amount_minor)
+        if share > 0:
+            taken.append(Allocation(allocation.invoice_id, share))
+            left -= share
+    return tuple(taken)

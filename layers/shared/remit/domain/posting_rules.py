@@ -20,10 +20,10 @@ firm's: `revenue:<category>`, `tax:<code>`, `cash:<method or gateway>`, `refunds
 | … of a top-up invoice | also top_ups | also wallet |
 | payment allocated later | credit | receivable |
 | allocation reversed | receivable | credit |
-| payment reverted | receivable (open again), credit; bad_debt (what is nowhere left) | cash |
+| payment reverted | receivable (open again), credit, wallet, its fee; bad_debt (what is nowhere left) | cash |
 | dispute opened | disputes, gateway_fees; credit (unapplied part) | cash; held |
 | dispute won | cash; held | disputes; credit |
-| dispute lost | receivable (open again), held; bad_debt (what is nowhere left) | disputes |
+| dispute lost | receivable (open again), held, wallet, the fee; bad_debt (what is nowhere left) | disputes |
 | credit issued | goodwill (net), tax (by option) | credit (gross) |
 | credit note issued | revenue, tax (or deposits) | receivable (its invoice's open amount first), else credit |
 | credit applied | credit | receivable |
@@ -77,7 +77,8 @@ class TopUpRelease:
 class Effects:
     """What an operation did to invoices, as their open items moved (`Operation` gathers it; nobody else makes one up).
 
-    `recovered` and the rest name invoice ids with amounts in minor units; a negative recovery was returned.
+    `recovered` and the rest name invoice ids with amounts in minor units; below zero, a recovery was returned or a discount
+    lost.
     """
 
     movements: tuple[Movement, ...] = ()
@@ -94,9 +95,9 @@ class Effects:
         """The sides of invoices: receivable by part, and what goes with it."""
         return [
             *(_signed("receivable", -m.amount_minor, m.invoice_id, m.due_date) for m in self.movements),
-            *(_debit("discounts", discount.net_minor, invoice_id) for invoice_id, discount in self.discounts),
+            *(_signed("discounts", -discount.net_minor, invoice_id) for invoice_id, discount in self.discounts),
             *(
-                _debit(f"tax:{code}", tax_minor, invoice_id)
+                _signed(f"tax:{code}", -tax_minor, invoice_id)
                 for invoice_id, discount in self.discounts
                 for code, tax_minor in discount.taxes
             ),
@@ -241,10 +242,20 @@ def allocation_reversed(payment: Payment, number: int | None, effects: Effects, 
 
 
 def payment_reverted(payment: Payment, unapplied_minor: int, effects: Effects, why: Circumstances) -> EntryDraft:
-    """The money went back: a returned debit, a bounced check (P8). Invoices are open again: receivable Dr, credit Dr (what
-    was unapplied); cash Cr. What is nowhere left of it (it was refunded) is a loss: bad_debt Dr."""
-    return _money_back(EntryKind.PAYMENT_REVERTED, payment, f"cash:{payment.cash_account}", payment.amount_minor,
-                       _debit("credit", unapplied_minor, payment.id), effects, why)  # fmt: skip
+    """The money went back: a returned debit, a bounced check (P8).
+
+    Invoices are open again, at their full price where the payment had earned a discount: receivable Dr, credit Dr (what
+    was unapplied), wallet Dr (what it had topped up), its card fee Dr; cash Cr, discounts Cr, tax Cr. What is nowhere left
+    of it (it was refunded) is a loss: bad_debt Dr.
+    """
+    taken = [
+        _debit("credit", unapplied_minor, payment.id),
+        _debit("wallet", payment.wallet_minor, payment.id),
+        *_fee_back(payment),
+    ]
+    return _money_back(
+        EntryKind.PAYMENT_REVERTED, payment, f"cash:{payment.cash_account}", payment.amount_minor, taken, effects, why
+    )
 
 
 def dispute_opened(payment: Payment, dispute: Dispute, why: Circumstances) -> EntryDraft:
@@ -287,9 +298,25 @@ def dispute_won(payment: Payment, dispute: Dispute, why: Circumstances) -> Entry
 
 
 def dispute_lost(payment: Payment, dispute: Dispute, effects: Effects, why: Circumstances) -> EntryDraft:
-    """The money is gone: what it had paid is open again. receivable Dr, held Dr; disputes Cr."""
-    return _money_back(EntryKind.DISPUTE_LOST, payment, "disputes", dispute.amount_minor,
-                       _debit("held", dispute.held_minor, payment.id), effects, why, gateway=dispute.id)  # fmt: skip
+    """The money is gone: what it had paid is open again. receivable Dr, held Dr, wallet Dr; disputes Cr. With the whole
+    payment its card fee goes too."""
+    taken = [
+        _debit("held", dispute.held_minor, payment.id),
+        _debit("wallet", dispute.wallet_minor, payment.id),
+        *(_fee_back(payment) if dispute.amount_minor == payment.amount_minor else ()),
+    ]
+    return _money_back(EntryKind.DISPUTE_LOST, payment, "disputes", dispute.amount_minor, taken, effects, why, gateway=dispute.id)
+
+
+def _fee_back(payment: Payment) -> list[Posting]:
+    """A card fee on money that went back is not earned, and its tax is not owed."""
+    fee = payment.fee
+    if fee is None:
+        return []
+    return [
+        _debit("revenue:card_fees", fee.net_minor, payment.id),
+        _debit(f"tax:{fee.tax_code}", fee.tax_minor, payment.id),
+    ]
 
 
 def _money_back(
@@ -297,13 +324,13 @@ def _money_back(
     payment: Payment,
     gone_from: str,
     amount_minor: int,
-    lot: Posting,
+    taken: Sequence[Posting],
     effects: Effects,
     why: Circumstances,
     gateway: str | None = None,
 ) -> EntryDraft:
     reopened = -effects.paid_minor
-    lost = amount_minor - reopened - lot.amount_minor
+    lost = amount_minor - reopened - sum(posting.amount_minor for posting in taken)
     if lost < 0:
         raise LedgerBrokenError("more_reopened_than_returned", f"{kind} of {amount_minor} would open {reopened} again.")
     documents = _touched({"payment": (payment.id,)}, effects)
@@ -312,7 +339,7 @@ def _money_back(
         payment.account_id,
         payment.currency,
         why,
-        [*effects.postings(), lot, _debit("bad_debt", lost, payment.id), _credit(gone_from, amount_minor, payment.id)],
+        [*effects.postings(), *taken, _debit("bad_debt", lost, payment.id), _credit(gone_from, amount_minor, payment.id)],
         documents=documents | ({"gateway": (gateway,)} if gateway else {}),
     )
 

@@ -60,6 +60,7 @@ class RefundReport:
 
 
 _FINALITY = {RefundStatus.SUCCEEDED: 1, RefundStatus.CANCELED: 2, RefundStatus.FAILED: 3}
+_STEP = {status: step for step, status in enumerate(RefundStatus)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,12 @@ class Refund:
         return self.status in (RefundStatus.FAILED, RefundStatus.CANCELED)
 
     def with_report(self, report: RefundReport) -> "Refund":
-        """Merge what the gateway says: failed outranks canceled outranks succeeded outranks what led to it (R6, G3)."""
+        """Merge what the gateway says: failed outranks canceled outranks succeeded outranks what led to it (R6, G3).
+
+        Of two words of one rank the later counts, and of two at one moment the same one in every order.
+        """
         theirs, ours = _FINALITY.get(report.status, 0), _FINALITY.get(self.status, 0)
-        heard = self.reported_at
-        newer = theirs > ours or (theirs == ours and (heard is None or report.occurred_at > heard))
+        newer = theirs > ours or (theirs == ours and self._is_older_than(report))
         if not newer:
             return replace(self, gateway_id=self.gateway_id or report.gateway_id)
         return replace(
@@ -124,6 +127,12 @@ class Refund:
             failure=report.failure,
             submit_at=None,
         )
+
+    def _is_older_than(self, report: RefundReport) -> bool:
+        if self.reported_at is None:
+            return True
+        ours = self.reported_at, _STEP[self.status], self.failure or ""
+        return (report.occurred_at, _STEP[report.status], report.failure or "") > ours
 
     def approve(self, actor: Actor, submit_at: datetime | None) -> "Refund":
         """The second person's word (R10). `RuleError` for the first person's, or when none is waited for."""

@@ -16,6 +16,8 @@ from remit.domain.errors import InvalidError, RuleError
 from remit.domain.money import round_half_up, split
 
 MAX_PARTS = 24
+LAST_DUE_DATE = date(2999, 12, 31)
+"""No due date lies after this one: a slip of the keyboard, and counting days from it must still give a date."""
 
 
 class Method(StrEnum):
@@ -58,6 +60,8 @@ class Due:
             raise InvalidError("bad_payment_term", "Net terms have at least one day; on_receipt has none.")
         if (self.on is not None) != (self.rule is DueRule.FIXED_DATE):
             raise InvalidError("bad_payment_term", "A fixed date, and nothing else, says `on` which date.")
+        if self.on and self.on > LAST_DUE_DATE:
+            raise InvalidError("bad_payment_term", f"A due date is {LAST_DUE_DATE} at the latest.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,15 @@ class PaymentTerm:
         return self.currency is None or self.currency == currency
 
 
+class PartStatus(StrEnum):
+    """How a part of an invoice stands on a day (T2). Computed, never stored."""
+
+    UNSCHEDULED = "unscheduled"
+    OPEN = "open"
+    OVERDUE = "overdue"
+    SETTLED = "settled"
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of an invoice that falls due on `due_date` (local to the firm): `open_minor` ≤ `amount_minor`.
@@ -232,6 +245,13 @@ class Part:
         1
         """
         return (today - self.due_date).days if self.due_date and self.is_overdue(today) else 0
+
+    def status(self, today: date) -> PartStatus:
+        if not self.open_minor:
+            return PartStatus.SETTLED
+        if self.due_date is None:
+            return PartStatus.UNSCHEDULED
+        return PartStatus.OVERDUE if self.is_overdue(today) else PartStatus.OPEN
 
     @property
     def position(self) -> tuple[bool, date]:
@@ -340,12 +360,14 @@ def _add_charge(amounts: list[int], dues: list[Due], charge_minor: int, collect:
     amounts[-1 if collect is Collect.LAST else 0] += charge_minor
 
 
-def deliver(parts: Sequence[Part], percent: Decimal, already_percent: Decimal, delivered_on: date) -> tuple[Part, ...]:
+def deliver(
+    parts: Sequence[Part], percent: Decimal, already_percent: Decimal, delivered_on: date, issued_on: date = date.min
+) -> tuple[Part, ...]:
     """Schedule the share of every unscheduled part that a delivery triggers (T2).
 
     `percent` of the whole order was delivered, after `already_percent` before. The delivered share of a part is split
     off with its due date; what is still to come stays unscheduled. The last delivery (100 % reached) takes the rest, so
-    nothing is lost to rounding.
+    nothing is lost to rounding. No due date lies before the invoice was issued.
 
     >>> parts = deliver([Part(None, 100, 100, 14)], Decimal(40), Decimal(0), date(2026, 5, 1))
     >>> [(part.due_date, part.open_minor) for part in parts]
@@ -363,7 +385,7 @@ def deliver(parts: Sequence[Part], percent: Decimal, already_percent: Decimal, d
         if part.due_date is not None or part.days_after_delivery is None:
             result.append(part)
             continue
-        due = delivered_on + timedelta(days=part.days_after_delivery)
+        due = max(delivered_on + timedelta(days=part.days_after_delivery), issued_on)
         share = split(part.amount_minor, [percent, to_come - percent])[0]
         # Money paid ahead lies on what is delivered first.
         paid = min(part.amount_minor - part.open_minor, share)

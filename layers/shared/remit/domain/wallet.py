@@ -1,13 +1,17 @@
 """The prepaid wallet: what is charged to it, and how far (A4, A5, W1–W3)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from remit.domain.accounts import Account, AutoTopUp, PaymentMode
-from remit.domain.errors import RuleError
+from remit.domain.actor import Actor
+from remit.domain.errors import InvalidError, RuleError
 from remit.domain.journal import Balance
-from remit.domain.orders import PricedLines
+from remit.domain.money import Money
+from remit.domain.orders import NOT_A_SUPPLY, Line, Order, OrderKind, PricedLines, priced_lines
+from remit.domain.refunds import Refund, RefundFrom, RefundSource, RefundStatus
+from remit.domain.terms import Due, DueRule, Method, PaymentTerm
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +70,61 @@ def withdrawable(balance: Balance) -> int:
     return max(0, balance.wallet_minor)
 
 
-def limit_of(limits: Mapping[str, int], currency: str) -> int:
-    return limits.get(currency, 0)
+BY_HAND = (Method.BANK_TRANSFER, Method.CASH, Method.CHECK, Method.OTHER)
+"""How a withdrawal is paid out: by a person, so never back to a card (R4)."""
+
+
+def withdrawal(
+    refund_id: str, balance: Balance, amount_minor: int, method: Method, reason: str, actor: Actor, day: date, now: datetime
+) -> Refund:
+    """Paid balance given back, which has gone when it is recorded; `RuleError` for more than is `withdrawable` (W3).
+
+    Paid 12.00, given 5.00, limit 10.00: 12.00 can be withdrawn.
+    """
+    if method not in BY_HAND:
+        raise InvalidError(
+            "method_not_manual", f"A withdrawal is not paid out by {method}.", methods=[str(each) for each in BY_HAND]
+        )
+    most = withdrawable(balance)
+    if amount_minor > most:
+        raise RuleError(
+            "withdrawal_exceeds_paid_balance",
+            f"{most} of the wallet was paid for and can be withdrawn, not {amount_minor}.",
+            withdrawable_minor=most,
+            given_minor=balance.granted_minor,
+        )
+    return Refund(
+        id=refund_id,
+        account_id=balance.account_id,
+        currency=balance.currency,
+        amount_minor=amount_minor,
+        method=method,
+        cash_account=str(method),
+        sources=(RefundSource(RefundFrom.WALLET, refund_id, amount_minor),),
+        status=RefundStatus.SUCCEEDED,
+        requested_on=day,
+        requested_at=now,
+        requested_by=actor,
+        reason=reason,
+    )
+
+
+def wallet_limit(account: Account, currency: str, day: date) -> int:
+    """How far below zero the wallet may be charged on a day: the credit limit of a prepaid account. That of a postpaid one is
+    about what it owes on invoices, so its wallet gives what is in it and no more (A5)."""
+    return account.credit_limits.get(currency, 0) if account.mode_on(day) is PaymentMode.PREPAID else 0
 
 
 def require_credit(account: Account, balance: Balance, amount_minor: int, today: date) -> None:
-    """`RuleError` when a new charge would exceed what the account may owe (A5).
+    """`RuleError` when an order for `amount_minor` would exceed what the account may owe (A5).
 
-    Postpaid: open + unbilled + the charge ≤ limit, where one is set. Prepaid: the charge ≤ wallet + limit.
+    Postpaid: open + unbilled + the order ≤ limit, where one is set. Prepaid: unbilled + the order ≤ wallet + limit. So
+    orders that wait for their invoice count, and no two are accepted for the same balance. Of a prepaid account's wallet they
+    hold nothing back, though: usage may be charged first, and then it is the invoice that is refused until the
+    wallet is topped up.
     """
     if account.mode_on(today) is PaymentMode.PREPAID:
-        draw(balance, amount_minor, limit_of(account.credit_limits, balance.currency))
+        _require_prepaid(balance, amount_minor, wallet_limit(account, balance.currency, today))
         return
     limit = account.credit_limits.get(balance.currency)
     owed = balance.receivable_minor + balance.unbilled_minor
@@ -88,6 +136,30 @@ def require_credit(account: Account, balance: Balance, amount_minor: int, today:
             owed_minor=owed,
             available_minor=max(0, limit - owed),
         )
+
+
+def _require_prepaid(balance: Balance, amount_minor: int, limit_minor: int) -> None:
+    available = max(0, balance.prepaid_minor + limit_minor - balance.unbilled_minor)
+    if amount_minor > available:
+        raise RuleError(
+            "wallet_too_low",
+            f"The wallet can pay for {available} beside what is ordered already, not {amount_minor}.",
+            available_minor=available,
+            wallet_minor=balance.prepaid_minor,
+            limit_minor=limit_minor,
+            unbilled_minor=balance.unbilled_minor,
+        )
+
+
+TOP_UP_TERM = PaymentTerm.single("top_up", "Due on receipt", Due(DueRule.ON_RECEIPT))
+"""Top-ups are asked for at once, in one part and without a discount, whatever the firm's terms are."""
+
+
+def top_up_order(order_id: str, account: Account, amount: Money, now: datetime) -> Order:
+    """An order of prepaid balance: one line, outside the scope of tax until it is used (W1)."""
+    line = Line("Prepaid balance", Decimal(1), amount.amount_minor, amount.amount_minor, NOT_A_SUPPLY, "top_up")
+    priced = priced_lines([line], amount.currency, prices_include_tax=False)
+    return Order(order_id, account.id, priced, TOP_UP_TERM, now, kind=OrderKind.TOP_UP, methods=account.methods)
 
 
 def top_up_due(balance: Balance, wanted: AutoTopUp, pending_minor: int, today: date) -> int:

@@ -2,16 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from remit.domain import posting_rules
+from remit.domain.actor import Actor
 from remit.domain.errors import LedgerBrokenError
 from remit.domain.firm import Firm, LostDispute
 from remit.domain.open_items import OpenItem
 from remit.domain.operation import Operation
-from remit.domain.payments import Allocation, Dispute, DisputeStatus, GatewayReport, Payment, PaymentStatus, within_open
+from remit.domain.payments import (
+    Allocation,
+    Dispute,
+    DisputeStatus,
+    GatewayReport,
+    Payment,
+    PaymentStatus,
+    latest_first,
+    within_open,
+)
 from remit.domain.posting_rules import Circumstances
-from remit.usecases.idempotency import Answer, Request, once
+from remit.usecases.idempotency import Answer, Request, once, persist
 from remit.usecases.loading import balance_or_new, need
 from remit.usecases.ports import Books, Changes, Clock, Loaded, balance_ref, open_item_ref, payment_ref
 
@@ -27,33 +37,44 @@ def apply_gateway_report(report: GatewayReport, request: Request[Payment], firm:
     now = clock.now()
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
-        loaded = books.load(
-            payment_ref(report.account_id, report.payment_id),
-            balance_ref(report.account_id, report.currency),
-            *(open_item_ref(report.account_id, invoice_id) for invoice_id in report.invoice_ids),
-        )
-        known = need(loaded, payment_ref(report.account_id, report.payment_id))
-        payment = known.with_report(report)
-        arrived = payment.status is PaymentStatus.SUCCEEDED and known.status is not PaymentStatus.SUCCEEDED
-        reverted = payment.status is PaymentStatus.REVERTED and known.status is not PaymentStatus.REVERTED
-        if not (arrived or reverted or unposted_disputes(payment)):
-            return ([payment] if payment != known else []), payment
-        if report.currency != known.currency:
-            raise LedgerBrokenError("gateway_currency_differs", f"The gateway reports {report.currency} for {known.id}.")
-
-        value_date = firm.today(report.occurred_at)
-        why = Circumstances(value_date, now, request.actor)
-        operation = Operation(balance_or_new(loaded, report.account_id, report.currency), why)
-        operation.hold(known, *touched_items(payment, loaded, books).values())
-        operation.change(payment)
-        if arrived:
-            post_arrival(operation, payment, report, value_date)
-        if reverted:
-            post_reversal(operation, payment.id)
-        post_disputes(operation, payment.id, firm)
-        return operation.changes(), operation.get(Payment, payment.id)
+        return _taken_in(report, request.actor, firm, books, now)
 
     return once(books, request, now, decide)
+
+
+def note_answer(report: GatewayReport, actor: Actor, firm: Firm, books: Books, clock: Clock) -> Payment:
+    """The same for what the gateway answered when it was asked: taking it in twice changes nothing, so it needs no guard,
+    and the events that tell it too post nothing more."""
+    now = clock.now()
+    return persist(books, lambda: _taken_in(report, actor, firm, books, now))
+
+
+def _taken_in(report: GatewayReport, actor: Actor, firm: Firm, books: Books, now: datetime) -> tuple[Changes, Payment]:
+    loaded = books.load(
+        payment_ref(report.account_id, report.payment_id),
+        balance_ref(report.account_id, report.currency),
+        *(open_item_ref(report.account_id, invoice_id) for invoice_id in report.invoice_ids),
+    )
+    known = need(loaded, payment_ref(report.account_id, report.payment_id))
+    payment = known.with_report(report)
+    arrived = payment.status is PaymentStatus.SUCCEEDED and known.status is not PaymentStatus.SUCCEEDED
+    returned = payment.returned_at if payment.status is PaymentStatus.SUCCEEDED else None
+    if not (arrived or returned or unposted_disputes(payment)):
+        return ([payment] if payment != known else []), payment
+    if report.currency != known.currency:
+        raise LedgerBrokenError("gateway_currency_differs", f"The gateway reports {report.currency} for {known.id}.")
+
+    value_date = firm.today(report.occurred_at)
+    operation = Operation(balance_or_new(loaded, report.account_id, report.currency), Circumstances(value_date, now, actor))
+    operation.hold(known, *touched_items(payment, loaded, books).values())
+    operation.change(payment)
+    if arrived:
+        post_arrival(operation, payment, report, value_date)
+    post_disputes(operation, payment.id, firm)
+    if returned:
+        operation.why = replace(operation.why, effective_on=firm.today(returned))
+        post_reversal(operation, payment.id)
+    return operation.changes(), operation.get(Payment, payment.id)
 
 
 def touched_items(payment: Payment, loaded: Loaded, books: Books) -> dict[str, OpenItem]:
@@ -70,13 +91,11 @@ def touched_items(payment: Payment, loaded: Loaded, books: Books) -> dict[str, O
 
 def post_arrival(operation: Operation, payment: Payment, report: GatewayReport, value_date: date) -> None:
     """The money is here: allocate it to what was intended, as far as that is still open."""
-    fee = payment.fee.gross_minor if payment.fee else 0
-    free = max(0, report.amount_minor - fee)
-    if free == 0:
-        payment = replace(payment, fee=None)
-        free = report.amount_minor
+    fee = payment.fee.scaled(report.amount_minor, payment.amount_minor) if payment.fee else None
+    free = report.amount_minor - (fee.gross_minor if fee else 0)
     arrived = replace(
         payment,
+        fee=fee,
         amount_minor=report.amount_minor,
         unapplied_minor=free,
         value_date=value_date,
@@ -95,17 +114,29 @@ def post_arrival(operation: Operation, payment: Payment, report: GatewayReport, 
 
 
 def post_reversal(operation: Operation, payment_id: str) -> None:
-    """The money went back whole: what it paid is open again, what was unapplied is gone (P8)."""
+    """The money went back whole: what it paid is open again, what was unapplied or in the wallet is gone (P8).
+
+    What disputes have taken before is gone already, and is not taken twice.
+    """
     payment = operation.get(Payment, payment_id)
-    unapplied = payment.unapplied_minor
-    operation.reopen(payment_id, payment.allocations)
-    operation.change(replace(operation.get(Payment, payment_id), unapplied_minor=0))
-    operation.post(posting_rules.payment_reverted, payment, unapplied)
+    gone = sum(each.amount_minor for each in payment.disputes if each.posted in (DisputeStatus.OPEN, DisputeStatus.LOST))
+    left = payment.amount_minor - gone
+    unapplied = min(payment.unapplied_minor, left)
+    wallet = min(payment.wallet_minor, left - unapplied)
+    fee = payment.fee if gone == 0 else None
+    reopened = latest_first(payment.allocations, left - unapplied - wallet - (fee.gross_minor if fee else 0))
+    operation.reopen(payment_id, reopened)
+    emptied = operation.get(Payment, payment_id)
+    operation.change(replace(emptied, status=PaymentStatus.REVERTED, unapplied_minor=0, wallet_minor=0))
+    if left:
+        reverted = replace(payment, amount_minor=left, wallet_minor=wallet, fee=fee)
+        operation.post(posting_rules.payment_reverted, reverted, unapplied)
 
 
 def unposted_disputes(payment: Payment) -> list[Dispute]:
-    """Disputes that moved money and that the journal does not know as they are. None before the payment itself is posted."""
-    if payment.captured_minor == 0:
+    """Disputes that moved money and that the journal does not know as they are. None before the payment itself is posted,
+    and none of money that went back whole."""
+    if payment.status is not PaymentStatus.SUCCEEDED:
         return []
     moved = (DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST)
     return [dispute for dispute in payment.disputes if dispute.status in moved and dispute.posted is not dispute.status]
@@ -115,7 +146,9 @@ def post_disputes(operation: Operation, payment_id: str, firm: Firm) -> None:
     """Post every dispute up to where it stands: opened first, whatever was heard first (P9)."""
     for dispute in unposted_disputes(operation.get(Payment, payment_id)):
         if dispute.posted is None:
+            operation.why = replace(operation.why, effective_on=firm.today(dispute.opened_at or dispute.reported_at))
             _open_dispute(operation, payment_id, dispute.id)
+        operation.why = replace(operation.why, effective_on=firm.today(dispute.reported_at))
         if dispute.status is DisputeStatus.WON:
             _win_dispute(operation, payment_id, dispute.id)
         elif dispute.status is DisputeStatus.LOST:
@@ -137,7 +170,7 @@ def _set(operation: Operation, payment_id: str, dispute: Dispute) -> Payment:
 def _open_dispute(operation: Operation, payment_id: str, dispute_id: str) -> None:
     """Withhold the money, hold the customer's unapplied part, and flag the invoices that the payment paid."""
     payment, dispute = operation.get(Payment, payment_id), _dispute(operation, payment_id, dispute_id)
-    held = min(payment.unapplied_minor, dispute.amount_minor)
+    held = min(payment.unapplied_minor, dispute.amount_minor)  # what is in the wallet is used up before it is lost
     operation.change(payment.take(held))
     opened = replace(dispute, posted=DisputeStatus.OPEN, held_minor=held)
     payment = _set(operation, payment_id, opened)
@@ -149,6 +182,9 @@ def _open_dispute(operation: Operation, payment_id: str, dispute_id: str) -> Non
 
 
 def _unflag(operation: Operation, payment_id: str, allocations: Sequence[Allocation]) -> None:
+    """Invoices are free again when the last dispute of the payment is decided."""
+    if any(dispute.posted is DisputeStatus.OPEN for dispute in operation.get(Payment, payment_id).disputes):
+        return
     for allocation in allocations:
         item = operation.item(allocation.invoice_id)
         operation.change(replace(item, disputed_by=tuple(each for each in item.disputed_by if each != payment_id)))
@@ -163,20 +199,20 @@ def _win_dispute(operation: Operation, payment_id: str, dispute_id: str) -> None
 
 
 def _lose_dispute(operation: Operation, payment_id: str, dispute_id: str, firm: Firm) -> None:
-    """What the money had paid is open again, latest allocation first; or it is written off, as the firm decides."""
+    """What the money had paid is open again, latest allocation first; or it is written off, as the firm decides. Before that
+    goes what it had left in the wallet."""
     dispute = _dispute(operation, payment_id, dispute_id)
-    before = operation.get(Payment, payment_id).allocations
-    left = dispute.amount_minor - dispute.held_minor
-    reopened: list[Allocation] = []
-    for allocation in reversed(before):
-        share = min(left, allocation.amount_minor)
-        if share:
-            reopened.append(Allocation(allocation.invoice_id, share))
-            left -= share
+    disputed = operation.get(Payment, payment_id)
+    whole = dispute.amount_minor == disputed.amount_minor
+    fee = disputed.fee.gross_minor if disputed.fee and whole else 0
+    wallet = min(disputed.wallet_minor, dispute.amount_minor - dispute.held_minor - fee)
+    reopened = latest_first(disputed.allocations, dispute.amount_minor - dispute.held_minor - fee - wallet)
     operation.reopen(payment_id, reopened)
-    payment = _set(operation, payment_id, replace(dispute, posted=DisputeStatus.LOST, held_minor=0))
-    _unflag(operation, payment_id, before)
-    operation.post(posting_rules.dispute_lost, payment, dispute)
+    operation.change(replace(operation.get(Payment, payment_id), wallet_minor=disputed.wallet_minor - wallet))
+    lost = replace(dispute, posted=DisputeStatus.LOST, wallet_minor=wallet)
+    payment = _set(operation, payment_id, replace(lost, held_minor=0))
+    _unflag(operation, payment_id, disputed.allocations)
+    operation.post(posting_rules.dispute_lost, payment, lost)
     if firm.money.lost_dispute is LostDispute.WRITE_OFF:
         for allocation in reopened:
             item = operation.item(allocation.invoice_id)

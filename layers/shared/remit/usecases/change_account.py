@@ -1,39 +1,43 @@
-"""Change a customer's account, keeping its history (A1)."""
+"""Change a customer's account, keeping its history (A1, A3, A5)."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from remit.domain.accounts import Account, AccountChange, change
+from remit.domain.accounts import Account, AccountChange, change, setting
 from remit.domain.actor import Actor
-from remit.domain.errors import ConflictError
 from remit.domain.firm import Firm
 from remit.domain.money import exponent
-from remit.usecases.idempotency import ATTEMPTS, pause
+from remit.usecases.idempotency import persist
 from remit.usecases.loading import need_account
-from remit.usecases.ports import Books, Clock, account_ref
+from remit.usecases.ports import Books, Changes, Clock, account_ref
 
 
 def change_account(account_id: str, changes: dict[str, Any], actor: Actor, firm: Firm, books: Books, clock: Clock) -> Account:
-    """Set the fields named in `changes`; setting what is already so writes nothing, so a repeat is harmless.
+    """Set the settings named in `changes`; setting what is already so writes nothing, so a repeat is harmless.
 
     `NotFoundError` for an unknown account, `InvalidError` for a currency or term that does not exist.
     """
-    if "default_currency" in changes:
-        exponent(changes["default_currency"])
-    if changes.get("default_term_id"):
-        firm.term(changes["default_term_id"])
-    for attempt in range(ATTEMPTS):
+    require_known(changes, firm)
+
+    def decide() -> tuple[Changes, Account]:
         account = need_account(books.load(account_ref(account_id)), account_id)
         now = clock.now()
         changed, before = change(account, changes, now)
         if not before:
-            return account
-        after = {name: getattr(changed, name) for name in before}
-        try:
-            books.commit([changed, AccountChange(account_id, changed.version + 1, now, actor, before, after)])
-        except ConflictError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            pause(attempt)
-        else:
-            return changed
-    raise AssertionError("unreachable: the last attempt returns or raises")
+            return [], account
+        after = {name: setting(changed, name) for name in before}
+        return [changed, AccountChange(account_id, changed.version + 1, now, actor, before, after)], changed
+
+    return persist(books, decide)
+
+
+def require_known(settings: Mapping[str, Any], firm: Firm) -> None:
+    """`InvalidError` for a currency or payment term among the settings that does not exist."""
+    currencies = [settings["default_currency"]] if "default_currency" in settings else []
+    currencies += settings.get("credit_limits", ())
+    if auto_top_up := settings.get("auto_top_up"):
+        currencies.append(auto_top_up.currency)
+    for currency in currencies:
+        exponent(currency)
+    if settings.get("default_term_id"):
+        firm.term(settings["default_term_id"])

@@ -6,13 +6,13 @@ from datetime import date, timedelta
 
 from remit.domain.accounts import Account, PaymentMode
 from remit.domain.dunning import Decision, DunningState, Notice, OverdueItem, decide
-from remit.domain.errors import ConflictError, NotFoundError, TransientError
+from remit.domain.errors import NotFoundError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
-from remit.usecases.idempotency import ATTEMPTS, pause
-from remit.usecases.ports import Books, Clock, Journal, Letters, Mailer, balance_ref
+from remit.usecases.idempotency import persist
+from remit.usecases.ports import Books, Changes, Clock, Journal, Letters, Mailer, balance_ref
 from remit.usecases.send_message import send_once
 
 
@@ -96,7 +96,10 @@ def _switched_on(firm: Firm, account: Account) -> date | None:
 def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: Letters, mailer: Mailer, clock: Clock) -> Message:
     oldest = notice.items[0]
     message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.due_date.isoformat()}_tier{notice.tier.number}"
-    return send_once(message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock)
+    invoices = tuple(dict.fromkeys(item.invoice_id for item in notice.items))
+    return send_once(
+        message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock, about=invoices
+    )
 
 
 def _move_on(balance: Balance, decision: Decision, said: DunningState, today: date, books: Books) -> None:
@@ -106,20 +109,17 @@ def _move_on(balance: Balance, decision: Decision, said: DunningState, today: da
     know of it, the account is looked at again tomorrow. A conflict with no new entry was our own lost reply.
     """
     decided_at = balance.sequence
-    for attempt in range(ATTEMPTS):
-        state = _last_said([said, balance.dunning])
-        next_look = decision.look_again_on if balance.sequence == decided_at else today + timedelta(days=1)
-        look_again = next_look if balance.receivable_minor else None
-        moved = replace(balance, dunning=state, look_again_on=look_again)
-        if moved == balance:
-            return
-        try:
-            books.commit([moved])
-        except ConflictError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            pause(attempt)
-            ref = balance_ref(balance.account_id, balance.currency)
-            balance = books.load(ref).get(ref) or balance
-        else:
-            return
+    ref = balance_ref(balance.account_id, balance.currency)
+
+    known: Balance | None = balance  # as it was read when it was decided; after a lost race as it is
+
+    def move() -> tuple[Changes, None]:
+        nonlocal known
+        current = known or books.load(ref).get(ref) or balance
+        known = None
+        state = _last_said([said, current.dunning])
+        next_look = decision.look_again_on if current.sequence == decided_at else today + timedelta(days=1)
+        moved = replace(current, dunning=state, look_again_on=next_look if current.receivable_minor else None)
+        return ([] if moved == current else [moved]), None
+
+    persist(books, move)

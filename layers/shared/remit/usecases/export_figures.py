@@ -16,11 +16,17 @@ from remit.domain.money import decimal_text
 _PERIOD = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
 _DOCUMENT_OF = {
-    EntryKind.INVOICE_ISSUED: "invoice",
-    EntryKind.PAYMENT_RECEIVED: "payment",
-    EntryKind.CREDIT_ISSUED: "credit",
+    EntryKind.INVOICE_ISSUED: ("invoice", Side.DEBIT),
+    EntryKind.PAYMENT_RECEIVED: ("payment", Side.DEBIT),
+    EntryKind.WALLET_TOPPED_UP: ("payment", Side.DEBIT),
+    EntryKind.CREDIT_ISSUED: ("credit", Side.CREDIT),
+    EntryKind.CREDIT_NOTE_ISSUED: ("credit_note", Side.DEBIT),
+    EntryKind.REFUND_REQUESTED: ("refund", Side.CREDIT),
 }
-"""The entries that come with a document of their own, of the same amount, and its role in `documents`."""
+"""The entries that come with a document of their own: its role in `documents`, and the side on which the postings about it
+sum to its amount (what an invoice asks for, what a payment brought, what a credit, credit note or refund is worth)."""
+
+DOCUMENT_ROLES = sorted({role for role, _ in _DOCUMENT_OF.values()})
 
 
 class Period(NamedTuple):
@@ -144,19 +150,20 @@ class Tally:
             raise LedgerBrokenError("wrong_period", f"Entry {entry.id} is not effective in {self.period}.")
         if not self._chained(entry):
             return False
-        total_minor = 0
         for movement, signed_minor in self._moves(entry):
             if signed_minor > 0:
                 movement.debits_minor += signed_minor
-                total_minor += signed_minor
             else:
                 movement.credits_minor -= signed_minor
         self.entries[entry.draft.currency] = self.entries.get(entry.draft.currency, 0) + 1
-        role = _DOCUMENT_OF.get(entry.draft.kind)
-        if role is not None:
-            for document_id in entry.draft.documents[role][:1]:
-                self._expected[(role, document_id)] = entry.draft.currency, total_minor
+        if entry.draft.kind in _DOCUMENT_OF:
+            self._expect_document(entry, *_DOCUMENT_OF[entry.draft.kind])
         return True
+
+    def _expect_document(self, entry: JournalEntry, role: str, side: Side) -> None:
+        document_id = entry.draft.documents[role][0]
+        about = [p for p in entry.draft.postings if p.document_id == document_id and p.side is side]
+        self._expected[(role, document_id)] = entry.draft.currency, sum(posting.amount_minor for posting in about)
 
     def add_after(self, entry: JournalEntry) -> None:
         """An entry of a later month: it only explains what is owed now."""
@@ -260,7 +267,7 @@ def _totals_of(tally: Tally, currency: str, accounts: Mapping[str, Movement]) ->
         "credits": text(credits),
         "documents": {
             role: {"count": found.count, "total": text(found.total_minor)}
-            for role in sorted(_DOCUMENT_OF.values())
+            for role in DOCUMENT_ROLES
             for found in [documents.get(role, _Documents())]
         },
         "accounts": {

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.invoices import Invoice
 from remit.domain.journal import JournalEntry
 from remit.domain.payments import Payment
+from remit.domain.refunds import Refund
 from remit.usecases.export_figures import LedgerAccount, Movement, Period
 
 
@@ -142,6 +144,12 @@ class Renderer:
     def credit(self, credit: Credit, account_name: str) -> None:
         """Then its credits."""
 
+    def credit_note(self, note: CreditNote) -> None:
+        """Then its credit notes, by date and number."""
+
+    def refund(self, refund: Refund, account_name: str) -> None:
+        """Then the refunds that were asked for in it."""
+
     def end(self, movements: Mapping[LedgerAccount, Movement]) -> None:
         """The period's movements and closing balances, sorted by key. Comes last."""
 
@@ -171,6 +179,14 @@ class Several(Renderer):
     def credit(self, credit: Credit, account_name: str) -> None:
         for renderer in self._renderers:
             renderer.credit(credit, account_name)
+
+    def credit_note(self, note: CreditNote) -> None:
+        for renderer in self._renderers:
+            renderer.credit_note(note)
+
+    def refund(self, refund: Refund, account_name: str) -> None:
+        for renderer in self._renderers:
+            renderer.refund(refund, account_name)
 
     def end(self, movements: Mapping[LedgerAccount, Movement]) -> None:
         for renderer in self._renderers:

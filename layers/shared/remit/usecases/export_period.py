@@ -17,6 +17,7 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from remit.domain.actor import Actor
+from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.errors import InvalidError, LedgerBrokenError, NotFoundError, RuleError
 from remit.domain.exports import Export, ExportStatus
@@ -24,6 +25,7 @@ from remit.domain.firm import require_firm
 from remit.domain.invoices import Invoice
 from remit.domain.journal import JournalEntry
 from remit.domain.payments import Payment
+from remit.domain.refunds import Refund
 from remit.usecases.export_figures import Movement, Period, Tally, control_totals, differ
 from remit.usecases.export_files import ExportStore, Folder, Renderer, RendererFactory, Several, WrittenFile, folder_of
 from remit.usecases.guards import AlreadyExistsError
@@ -75,7 +77,16 @@ class ExportSource(Protocol):
         ...
 
     def credits(self, month: str) -> Iterator[Credit]:
-        """The credits issued in `month`, sorted by (issued_on, account_id, id)."""
+        """The credits issued in `month`, sorted by (issued_on, account_id, id). Those of credit notes may be among them."""
+        ...
+
+    def credit_notes(self, month: str) -> Iterator[CreditNote]:
+        """The credit notes issued in `month`, sorted by (issued_on, number)."""
+        ...
+
+    def refunds(self, month: str) -> Iterator[Refund]:
+        """The refunds asked for in `month`, sorted by (requested_on, account_id, id). A refund goes by the gateway's calendar
+        and its entry by the firm's, so those of the day before and of the day after are among them."""
         ...
 
     def account_names(self, account_ids: Sequence[str], on: date) -> Mapping[str, str]:
@@ -167,16 +178,39 @@ def _render(source: ExportSource, tally: Tally, renderer: Renderer) -> None:
     entries = filter(tally.add, source.entries(month))
     for entry, name in names.beside(entries, lambda entry: entry.draft.account_id):
         renderer.entry(entry, name)
-    for invoice in source.invoices(month):
-        if tally.add_document("invoice", invoice.id, invoice.currency, invoice.total_minor):
-            renderer.invoice(invoice)
-    for payment, name in names.beside(source.payments(month), lambda payment: payment.account_id):
-        if tally.add_document("payment", payment.id, payment.currency, payment.amount_minor):
-            renderer.payment(payment, name)
-    for credit, name in names.beside(source.credits(month), lambda credit: credit.account_id):
-        if tally.add_document("credit", credit.id, credit.currency, credit.gross_minor):
-            renderer.credit(credit, name)
+    _render_documents(source, tally, renderer, names)
     renderer.end(dict(sorted(tally.movements.items(), key=itemgetter(0))))
+
+
+def _render_documents(source: ExportSource, tally: Tally, renderer: Renderer, names: "_Names") -> None:
+    """The documents whose entries are in this export."""
+    month = str(tally.period)
+    for invoice in _exported(tally, "invoice", source.invoices(month), lambda invoice: invoice.total_minor):
+        renderer.invoice(invoice)
+    payments = _exported(tally, "payment", source.payments(month), lambda payment: payment.amount_minor)
+    for payment, name in names.beside(payments, lambda payment: payment.account_id):
+        renderer.payment(payment, name)
+    credits = _exported(tally, "credit", source.credits(month), lambda credit: credit.gross_minor)
+    for credit, name in names.beside(credits, lambda credit: credit.account_id):
+        renderer.credit(credit, name)
+    for note in _exported(tally, "credit_note", source.credit_notes(month), lambda note: note.gross_minor):
+        renderer.credit_note(note)
+    refunds = _exported(tally, "refund", source.refunds(month), lambda refund: refund.amount_minor)
+    for refund, name in names.beside(refunds, lambda refund: refund.account_id):
+        renderer.refund(refund, name)
+
+
+class _Document(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def currency(self) -> str: ...
+
+
+def _exported[D: _Document](tally: Tally, role: str, documents: Iterable[D], amount_minor: Callable[[D], int]) -> Iterator[D]:
+    """Those of `documents` whose entry is in this export."""
+    return (each for each in documents if tally.add_document(role, each.id, each.currency, amount_minor(each)))
 
 
 def check_against_ledger(tally: Tally, source: ExportSource) -> None:

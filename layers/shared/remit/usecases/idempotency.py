@@ -42,6 +42,11 @@ class Request[T]:
         expires = now + self.lifetime if self.lifetime else None
         return Guard(self.kind, self.value, self.fingerprint, self.present(result), now, expires)
 
+    def first(self, books: Books) -> Guard | None:
+        """How it was answered before; None if it was not."""
+        ref = guard_ref(self.kind, self.value)
+        return books.load(ref).get(ref)
+
     def answer_again(self, first: Guard) -> "Answer":
         if first.fingerprint != self.fingerprint:
             raise IdempotencyKeyReusedError(self.value)
@@ -62,6 +67,26 @@ def pause(attempt: int) -> None:
     The clock is real on purpose: this is contention between machines, not business time.
     """
     time.sleep(random.uniform(0, min(4.0, 0.05 * 2**attempt)))
+
+
+def persist[T](books: Books, decide: Callable[[], tuple[Changes, T]], *, wait: Callable[[int], None] = pause) -> T:
+    """Write what `decide` wants, which reads and decides anew after each lost race; nothing to write is no failure.
+
+    For what is harmless when repeated, because deciding again finds it done; what is not needs `once`.
+    """
+    for attempt in range(ATTEMPTS):
+        changes, result = decide()
+        if not changes:
+            return result
+        try:
+            books.commit(changes)
+        except (ConflictError, TransientError):
+            if attempt == ATTEMPTS - 1:
+                raise
+            wait(attempt)
+        else:
+            return result
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def once[T](
@@ -98,7 +123,7 @@ def once[T](
         except RemitError:
             if not consistent:
                 continue
-            first = books.load(guard_ref(request.kind, request.value)).get(guard_ref(request.kind, request.value))
+            first = request.first(books)
             if first is None:
                 raise
             return request.answer_again(first)

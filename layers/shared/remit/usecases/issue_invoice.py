@@ -7,14 +7,15 @@ from remit.domain import posting_rules
 from remit.domain.accounts import Account, PaymentMode
 from remit.domain.errors import RuleError
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries, invoice_id_for, issue, series_name
+from remit.domain.invoices import Invoice, NumberSeries, ReservedNumber, invoice_id_for, issue, series_name
 from remit.domain.journal import Balance
 from remit.domain.open_items import OpenItem
 from remit.domain.operation import Operation
 from remit.domain.orders import Order
 from remit.domain.payments import Allocation
 from remit.domain.posting_rules import Circumstances, Reversible
-from remit.domain.wallet import draw, limit_of
+from remit.domain.wallet import draw, wallet_limit
+from remit.usecases.drafts import forgotten, require_latest
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import balance_or_new, need, need_account
 from remit.usecases.ports import (
@@ -47,8 +48,8 @@ def issue_invoice(
     An order that was invoiced already answers with that invoice, whoever asks again (I2). `NotFoundError` for
     an unknown account or order; `RuleError` when there is nothing to bill.
 
-    Reads: account, order, balance and number counter in one request, at first without consistency, since
-    account and order are immutable enough and the conditions on balance and counter prove the rest.
+    Reads: account, order, balance and number counter in one request, at first without consistency: the conditions on
+    balance and counter prove them, and the balance proves the order, whose changes it knows (`drafts`).
     """
     now = clock.now()
 
@@ -71,7 +72,7 @@ def issue_invoice(
         if issued and item:
             return [], IssuedInvoice(issued, item)
         order.require_draft()
-        _require_something_to_bill(order)
+        require_something_to_bill(order)
 
         currency = order.priced.currency
         more: list[Ref[Any]] = [open_item_ref(account_id, deduction.invoice_id) for deduction in order.priced.deductions]
@@ -80,7 +81,9 @@ def issue_invoice(
         if more:
             loaded = books.load(*more, balance_ref(account_id, currency), series, consistent=consistent)
         why = Circumstances(firm.today(now), now, request.actor)
-        operation = Operation(unbilled(balance_or_new(loaded, account_id, currency), -order.priced.payable_minor), why)
+        balance = balance_or_new(loaded, account_id, currency)
+        require_latest(order, balance)
+        operation = Operation(unbilled(forgotten(balance, now), -order.priced.payable_minor), why)
         operation.hold(*(need(loaded, open_item_ref(account_id, d.invoice_id)) for d in order.priced.deductions))
         invoice, advanced = bill(operation, order, account, firm, loaded.get(series) or NumberSeries(series.id), None)
         return [*operation.changes(), invoice, advanced], IssuedInvoice(invoice, operation.item(invoice.id))
@@ -88,21 +91,21 @@ def issue_invoice(
     return once(books, request, now, decide, guess=True)
 
 
-def bill(
-    operation: Operation, order: Order, account: Account, firm: Firm, series: NumberSeries, reverses: Reversible | None
-) -> tuple[Invoice, NumberSeries]:
+def bill[S: (NumberSeries, ReservedNumber)](
+    operation: Operation, order: Order, account: Account, firm: Firm, series: S, reverses: Reversible | None
+) -> tuple[Invoice, S]:
     """Number the order's invoice and post it, within an operation that may do more; a prepaid account pays it from its
     wallet at once (A4). Deposits that it deducts are marked, so that each is deducted once (I10)."""
     invoice, item, advanced = issue(order, account, firm, series, operation.why.recorded_at)
     for deduction in order.priced.deductions:
-        operation.change(_deducted(operation.item(deduction.invoice_id), invoice.id))
+        operation.change(operation.item(deduction.invoice_id).deduct(invoice.id))
     if account.payment.collect_automatically and item.mode is PaymentMode.POSTPAID:
         item = replace(item, collect_on=item.next_due)
     operation.create(item)
     dated = replace(operation.why, effective_on=invoice.issued_on)
     operation.post(posting_rules.invoice_issued, invoice, reverses, why=dated)
     if item.mode is PaymentMode.PREPAID and item.open_minor:
-        limit = limit_of(account.credit_limits, item.currency)
+        limit = wallet_limit(account, item.currency, invoice.issued_on)
         drawn = draw(operation.balance, item.open_minor, limit)
         operation.settle(WALLET, [Allocation(item.invoice_id, item.open_minor)], invoice.issued_on)
         operation.post(posting_rules.invoice_paid_from_wallet, item, drawn, why=dated)
@@ -118,12 +121,6 @@ def unbilled(balance: Balance, by_minor: int) -> Balance:
     return replace(balance, unbilled_minor=max(0, balance.unbilled_minor + by_minor))
 
 
-def _deducted(item: OpenItem, invoice_id: str) -> OpenItem:
-    if item.deducted_on not in (None, invoice_id):
-        raise RuleError("deposit_deducted", f"Deposit {item.number} is deducted on another invoice.", invoice_id=item.deducted_on)
-    return replace(item, deducted_on=invoice_id)
-
-
-def _require_something_to_bill(order: Order) -> None:
+def require_something_to_bill(order: Order) -> None:
     if order.priced.totals.gross_minor == 0:
-        raise RuleError("nothing_to_bill", "The order's total is zero, so there is nothing to invoice.")
+        raise RuleError("nothing_to_bill", "The order's total is zero, so there is nothing to invoice.", order_id=order.id)

@@ -2,8 +2,9 @@
 
 from remit.domain.accounts import Account
 from remit.domain.errors import NotFoundError
+from remit.domain.firm import Firm
 from remit.domain.journal import Balance
-from remit.usecases.ports import Loaded, Ref, account_ref, balance_ref
+from remit.usecases.ports import Books, Loaded, Ref, account_ref, balance_ref
 
 
 def need[T](loaded: Loaded, ref: Ref[T]) -> T:
@@ -13,13 +14,25 @@ def need[T](loaded: Loaded, ref: Ref[T]) -> T:
     """
     found = loaded.get(ref)
     if found is None:
-        name = {"OpenItem": "invoice"}.get(ref.type.__name__, ref.type.__name__.lower())
+        name = {"OpenItem": "invoice", "InvoiceBatch": "batch"}.get(ref.type.__name__, ref.type.__name__.lower())
         raise NotFoundError(f"{name}_not_found", f"There is no such {name}.", id=ref.id or ref.owner)
     return found
 
 
 def need_account(loaded: Loaded, account_id: str) -> Account:
     return need(loaded, account_ref(account_id))
+
+
+def account_and_balance(books: Books, account_id: str, currency: str | None, firm: Firm) -> tuple[Account, Balance]:
+    """The account, and its balance in a currency (None: the account's own): one request, but for an account whose own is not
+    the firm's."""
+    guess = currency or firm.default_currency
+    loaded = books.load(account_ref(account_id), balance_ref(account_id, guess))
+    account = need_account(loaded, account_id)
+    wanted = currency or account.default_currency
+    if wanted != guess:
+        loaded = books.load(balance_ref(account_id, wanted))
+    return account, balance_or_new(loaded, account_id, wanted)
 
 
 def balance_or_new(loaded: Loaded, account_id: str, currency: str) -> Balance:

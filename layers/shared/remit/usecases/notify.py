@@ -41,6 +41,7 @@ def send_invoice(
         books,
         mailer,
         clock,
+        about=(invoice.id,),
     )
 
 
@@ -68,6 +69,7 @@ def send_receipt(
         books,
         mailer,
         clock,
+        about=(payment.id, *(item.invoice_id for item in invoices)),
     )
 
 

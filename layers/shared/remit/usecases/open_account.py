@@ -3,18 +3,21 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from remit.domain.accounts import Account, AccountChange
+from remit.domain.accounts import Account, AccountChange, ModeChange, PaymentMode, change
 from remit.domain.firm import Firm
-from remit.domain.money import exponent
+from remit.usecases.change_account import require_known
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.ports import Books, Changes, Clock, Ids
 
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """What the caller chose, by the field names of `Account`; the rest takes the firm's and the product's defaults."""
+    """What the caller chose, by the names of an account's settings; the rest takes the firm's and the product's defaults.
+
+    `mode`: how it pays from its first day on (A4)."""
 
     fields: dict[str, Any]
+    mode: PaymentMode = PaymentMode.POSTPAID
 
 
 def open_account(wish: NewAccount, request: Request[Account], firm: Firm, books: Books, clock: Clock, ids: Ids) -> Answer:
@@ -27,12 +30,15 @@ def open_account(wish: NewAccount, request: Request[Account], firm: Firm, books:
 
     def decide(consistent: bool) -> tuple[Changes, Account]:
         chosen = {"default_currency": firm.default_currency} | wish.fields
-        exponent(chosen["default_currency"])
-        if chosen.get("default_term_id"):
-            firm.term(chosen["default_term_id"])
-        account = Account(id=account_id, created_at=now, **chosen)
+        require_known(chosen, firm)
+        needed = {name: chosen.pop(name) for name in ("name", "email", "default_currency")}
+        account, _ = change(Account(id=account_id, created_at=now, **needed), chosen, now)
+        after = dict(wish.fields)
+        if wish.mode is not PaymentMode.POSTPAID:
+            account = replace(account, mode_changes=(ModeChange(firm.today(now), wish.mode),))
+            after["mode_changes"] = account.mode_changes
         account = replace(account, send_invoices_since=now, dunning_since=now)
-        history = AccountChange(account_id, 1, now, request.actor, before={}, after=wish.fields)
+        history = AccountChange(account_id, 1, now, request.actor, before={}, after=after)
         return [account, history], account
 
     return once(books, request, now, decide)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from remit.domain.accounts import Account
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice
-from remit.domain.open_items import OpenItem
 from remit.domain.orders import (
+    MAX_DEPOSITS,
     Deduction,
     LineRequest,
     Order,
@@ -26,8 +26,8 @@ from remit.domain.terms import Method, Occasion, PaymentTerm
 from remit.domain.wallet import require_credit
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.issue_invoice import unbilled
-from remit.usecases.loading import balance_or_new, need, need_account
-from remit.usecases.ports import Books, Changes, Clock, Ids, account_ref, balance_ref, invoice_ref, open_item_ref
+from remit.usecases.loading import account_and_balance, need, need_account
+from remit.usecases.ports import Books, Changes, Clock, Ids, account_ref, invoice_ref, open_item_ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +65,8 @@ def place_order(wish: OrderWish, request: Request[Order], firm: Firm, books: Boo
     order_id = ids.new("ord")
 
     def decide(consistent: bool) -> tuple[Changes, Order]:
-        currency = wish.currency or firm.default_currency
-        loaded = books.load(account_ref(wish.account_id), balance_ref(wish.account_id, currency))
-        account = need_account(loaded, wish.account_id)
-        if (wish.currency or account.default_currency) != currency:
-            currency = account.default_currency
-            loaded = books.load(balance_ref(wish.account_id, currency))
-        balance = balance_or_new(loaded, account.id, currency)
-        term = firm.term(_chosen_term(wish, account))
-        priced = on_terms(_priced(wish, account, firm, books), term)
-        methods = allowed_methods(term, account, priced)
-        parts_of(priced, term, Occasion(firm.today(now), firm.today(now)))  # refuses a term that does not fit the total
+        account, balance = account_and_balance(books, wish.account_id, wish.currency, firm)
+        priced, term, methods = agreed(wish, account, firm, books, now)
         require_credit(account, balance, priced.payable_minor, firm.today(now))
         order = Order(
             order_id,
@@ -92,6 +83,17 @@ def place_order(wish: OrderWish, request: Request[Order], firm: Firm, books: Boo
         return [order, unbilled(balance, priced.payable_minor)], order
 
     return once(books, request, now, decide)
+
+
+def agreed(
+    wish: OrderWish, account: Account, firm: Firm, books: Books, now: datetime
+) -> tuple[PricedLines, PaymentTerm, tuple[Method, ...]]:
+    """What an order freezes: the lines as billed under the chosen term, the term, and how it may be paid."""
+    term = firm.term(_chosen_term(wish, account))
+    priced = on_terms(_priced(wish, account, firm, books), term)
+    methods = allowed_methods(term, account, priced)
+    parts_of(priced, term, Occasion(firm.today(now), firm.today(now)))  # refuses a term that does not fit the total
+    return priced, term, methods
 
 
 def allowed_methods(term: PaymentTerm, account: Account, priced: PricedLines) -> tuple[Method, ...]:
@@ -113,26 +115,27 @@ def _priced(wish: OrderWish, account: Account, firm: Firm, books: Books) -> Pric
         raise InvalidError("bad_order_kind", f"A {wish.kind} is not ordered; it has a request of its own.")
     currency = wish.currency or account.default_currency
     priced = price(wish.lines, currency, firm, prices_include_tax=wish.prices_include_tax)
-    return deducting(priced, [_deduction(account.id, deposit, books) for deposit in wish.deposits]) if wish.deposits else priced
+    return deducting(priced, _deductions(wish, currency, books)) if wish.deposits else priced
 
 
-def _deduction(account_id: str, invoice_id: str, books: Books) -> Deduction:
-    """What deducting a deposit takes off; `RuleError` unless it is a deposit, paid in full and not deducted yet (I10)."""
-    loaded = books.load(invoice_ref(account_id, invoice_id), open_item_ref(account_id, invoice_id))
-    invoice: Invoice = need(loaded, invoice_ref(account_id, invoice_id))
-    item: OpenItem = need(loaded, open_item_ref(account_id, invoice_id))
-    if invoice.kind is not OrderKind.DEPOSIT:
-        raise RuleError("not_a_deposit", f"Invoice {invoice.number} is no deposit.", invoice_id=invoice_id)
-    if item.open_minor or item.credited or item.is_void or item.written_off_minor:
-        raise RuleError(
-            "deposit_not_paid",
-            f"Deposit {invoice.number} is {item.status}; only one that is paid in full and not credited is deducted.",
-            invoice_id=invoice_id,
-            open_minor=item.open_minor,
-        )
-    if item.deducted_on is not None:
-        raise RuleError("deposit_deducted", f"Deposit {invoice.number} is deducted already.", invoice_id=item.deducted_on)
-    return Deduction(invoice_id, invoice.number, invoice.priced.totals.subtotals)
+def _deductions(wish: OrderWish, currency: str, books: Books) -> list[Deduction]:
+    """What deducting the deposits takes off; `RuleError` unless each is a deposit, paid in full and not deducted yet (I10)."""
+    if wish.kind is OrderKind.DEPOSIT:
+        raise InvalidError("bad_order_kind", "A deposit is deducted from a sale, not from another deposit.")
+    if len(set(wish.deposits)) != len(wish.deposits):
+        raise InvalidError("duplicate_deposit", "Each deposit is named once.")
+    if len(wish.deposits) > MAX_DEPOSITS:
+        raise InvalidError("too_many_deposits", f"An order deducts at most {MAX_DEPOSITS} deposits.", max=MAX_DEPOSITS)
+    refs = [(invoice_ref(wish.account_id, deposit), open_item_ref(wish.account_id, deposit)) for deposit in wish.deposits]
+    loaded = books.load(*(ref for pair in refs for ref in pair))
+    found: list[Deduction] = []
+    for document, open_item in refs:
+        invoice, item = need(loaded, document), need(loaded, open_item)
+        if invoice.currency != currency:
+            raise InvalidError("currency_mismatch", f"Deposit {invoice.number} is in {invoice.currency}, not {currency}.")
+        item.require_deductible()
+        found.append(Deduction(invoice.id, invoice.number, invoice.priced.totals.subtotals))
+    return found
 
 
 def _chosen_term(wish: OrderWish, account: Account) -> str:

@@ -7,23 +7,25 @@ proposes only.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from remit.domain.accounts import Account, Note
+from remit.domain.accounts import Account, AccountChange, Note, SavedMethod
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.dunning import Notice
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries
+from remit.domain.invoice_batches import InvoiceBatch
+from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
-from remit.domain.payments import Payment
+from remit.domain.payments import GatewayReport, Payment
 from remit.domain.refunds import Refund
+from remit.domain.totals import ChainMark, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
 
@@ -94,6 +96,14 @@ def series_ref(name: str) -> Ref[NumberSeries]:
     return Ref(NumberSeries, "", name)
 
 
+def spoiled_number_ref(number: str) -> Ref[SpoiledNumber]:
+    return Ref(SpoiledNumber, "", number)
+
+
+def batch_ref(batch_id: str) -> Ref[InvoiceBatch]:
+    return Ref(InvoiceBatch, "", batch_id)
+
+
 def message_ref(account_id: str, message_id: str) -> Ref[Message]:
     return Ref(Message, account_id, message_id)
 
@@ -106,8 +116,35 @@ def guard_ref(kind: str, value: str) -> Ref[Guard]:
     return Ref(Guard, kind, value)
 
 
+def chain_mark_ref(account_id: str, currency: str) -> Ref[ChainMark]:
+    return Ref(ChainMark, account_id, currency)
+
+
+def totals_ref(generation: int, key: TotalsKey) -> Ref[Totals]:
+    return Ref(Totals, str(generation), f"{key.kind}/{key.currency}/{key.period}/{key.shard}")
+
+
+def totals_key_of(ref: Ref[Totals]) -> TotalsKey:
+    """The key that `totals_ref` wrote into a reference."""
+    kind, currency, period, shard = ref.id.split("/")
+    return TotalsKey(TotalsKind(kind), currency, period, int(shard))
+
+
+def totals_generations_ref() -> Ref[TotalsGenerations]:
+    return Ref(TotalsGenerations, "")
+
+
 def firm_ref() -> Ref[Firm]:
     return Ref(Firm, "")
+
+
+def place_of(thing: AccountChange | Note | Message) -> str:
+    """The cursor with which `Journal.newest` goes on behind this thing."""
+    if isinstance(thing, AccountChange):
+        return f"{thing.number:08d}"
+    if isinstance(thing, Message):
+        return f"{thing.claimed_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}~{thing.id}"
+    return thing.id
 
 
 class Loaded:
@@ -151,13 +188,20 @@ class Journal(Protocol):
         ...
 
     def entries(
-        self, account_id: str, currency: str, *, after: int = 0, newest_first: bool = False, limit: int | None = None
+        self,
+        account_id: str,
+        currency: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
     ) -> Iterator[JournalEntry]:
-        """An account's entries in one currency in sequence, strongly consistent."""
+        """An account's entries in one currency in sequence, those between two numbers, strongly consistent."""
         ...
 
-    def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
-        """The account and its balances, one per currency it ever used: one strongly consistent read."""
+    def account_with_balances(self, account_id: str, *, consistent: bool = True) -> tuple[Account | None, Sequence[Balance]]:
+        """The account and its balances, one per currency it ever used: one read, strongly consistent unless told otherwise."""
         ...
 
     def accounts(self, cursor: str | None, limit: int) -> tuple[list[Account], str | None]:
@@ -177,7 +221,10 @@ class Journal(Protocol):
         ...
 
     def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
-        """An account's things of one class (open items, payments, credits, messages, changes), newest first."""
+        """An account's things of one class (open items, payments, credits, messages, changes), newest first.
+
+        Messages by an index, a moment behind; all others strongly consistent.
+        """
         ...
 
     def series(self) -> Sequence[str]:
@@ -185,7 +232,11 @@ class Journal(Protocol):
         ...
 
     def document_numbers(self, series: str) -> Iterator[str]:
-        """The numbers of all invoices or credit notes of a series, in their order."""
+        """The numbers of all invoices or credit notes of a series, spoiled ones among them, in their order."""
+        ...
+
+    def unfinished_batches(self) -> Sequence[str]:
+        """The ids of the invoice batches that have taken numbers and not settled all of them."""
         ...
 
     def invoiced_accounts(self, series: str) -> Iterator[str]:
@@ -202,6 +253,7 @@ class AgendaKind(StrEnum):
     AUTHORIZATION = "authorization"  # an authorised payment that expires, by instant
     REFUND = "refund"  # a refund on hold that is given to the processor, by instant
     CREDIT_EXPIRY = "credit_expiry"  # a credit that can no longer be used, by date
+    INVOICE_BATCH = "invoice_batch"  # a batch with numbers that are not settled, by the instant at which it took them
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +269,26 @@ class Agenda(Protocol):
 
     def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
         """Things of a kind due at `until` (ISO date or instant) or before, at most about `limit`, and where to go on."""
+        ...
+
+
+class TotalsStore(Protocol):
+    """The firm's totals, many at a time. Reads follow the writes with a moment's delay."""
+
+    def shard_of(self, account_id: str) -> int:
+        """The shard whose totals the account's entries are counted in: for ever the same."""
+        ...
+
+    def standing(self, generation: int, currency: str | None = None) -> Sequence[Totals]:
+        """How things stand, of one currency or of all, a thing per shard."""
+        ...
+
+    def of_periods(self, generation: int, kind: TotalsKind, currency: str, first: str, last: str) -> Sequence[Totals]:
+        """Totals of a kind and currency in the periods from `first` to `last`, both included, a thing per period and shard."""
+        ...
+
+    def drop(self, generation: int) -> None:
+        """Delete all totals of a generation that is no longer read. Safe to repeat."""
         ...
 
 
@@ -267,17 +339,78 @@ class CheckoutPage:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays on a hosted page: an e-mail address, or the gateway's own customer when a method is to be saved."""
+
+    email: str
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentName:
+    """Which of our payments a gateway's object belongs to."""
+
+    payment_id: str
+    account_id: str
+    invoice_ids: tuple[str, ...]
+
+
 class PaymentGateway(Protocol):
-    """A payment gateway with hosted checkout: card data never passes through Remit (G5)."""
+    """A payment gateway with hosted pages: card data never passes through Remit (G5).
+
+    Every call may raise `TransientError` (the outcome is unknown; the same call again is safe: ids of ours are its
+    idempotency keys), `GatewayFailedError` (the same call will never be answered otherwise) and `RuleError` (refused for good,
+    nothing was done). `now` is the instant at which an answer counts as told.
+    """
 
     name: str
 
-    def start_checkout(self, payment: Payment, description: str, email: str, return_url: str) -> CheckoutPage:
+    def start_checkout(self, payment: Payment, description: str, payer: Payer, return_url: str) -> CheckoutPage:
         """Open (or find again, by `payment.id`) a hosted checkout of `payment.amount_minor`.
 
-        `return_url` is where the payer comes back to, paid or not. Raises `TransientError` when the outcome is
-        unknown (calling again with the same payment is safe), `RuleError` when the gateway refuses.
+        `return_url` is where the payer comes back to, paid or not.
         """
+        ...
+
+    def expire_checkout(self, payment: Payment) -> bool:
+        """Close the payment's hosted page. False when it is too late: the payer has completed it."""
+        ...
+
+    def create_customer(self, account: Account) -> str:
+        """The id of the gateway's customer who keeps the account's methods."""
+        ...
+
+    def start_setup(self, setup_id: str, account_id: str, customer_id: str, currency: str, return_url: str) -> CheckoutPage:
+        """Open (or find again, by `setup_id`) a hosted page on which the customer saves a payment method."""
+        ...
+
+    def saved_method(self, method_id: str, saved_at: datetime) -> SavedMethod | None:
+        """What the customer knows the method by; None when it is of a kind that is not charged later, or was given up again."""
+        ...
+
+    def forget_method(self, method_id: str) -> None:
+        """Give a saved method up; one that is gone already is no error."""
+        ...
+
+    def charge(self, payment: Payment, customer_id: str, description: str, now: datetime) -> GatewayReport:
+        """Charge `payment.saved_method` without the payer: what came of it, a decline included (P3, P4)."""
+        ...
+
+    def look_up(self, payment: Payment, now: datetime) -> GatewayReport | None:
+        """How the payment stands at the gateway; None when the gateway knows no such payment (yet)."""
+        ...
+
+    def capture(self, payment: Payment, now: datetime) -> GatewayReport:
+        """Take `payment.capture_minor` of what is authorised and release the rest (P7)."""
+        ...
+
+    def cancel(self, payment: Payment, now: datetime) -> GatewayReport:
+        """Release an authorisation, or call back what was not sent yet."""
+        ...
+
+    def payment_of(self, transaction_id: str) -> PaymentName | None:
+        """Which of our payments a transaction of the gateway is about, for events that do not say it; None for none."""
         ...
 
 

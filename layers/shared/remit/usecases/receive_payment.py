@@ -60,20 +60,13 @@ def receive_payment(
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
         if received.allocations is None:
-            candidates = [item.invoice_id for item in journal.open_items(account_id, amount.currency, limit=MAX_ALLOCATIONS)]
+            loaded, allocations = _oldest_first(received, books, journal)
         else:
             check_allocations(received.allocations, amount.amount_minor)
-            candidates = [allocation.invoice_id for allocation in received.allocations]
-        refs = [open_item_ref(account_id, invoice_id) for invoice_id in candidates]
-        loaded = books.load(account_ref(account_id), balance_ref(account_id, amount.currency), *refs)
+            allocations = tuple(received.allocations)
+            loaded = _load(received, [allocation.invoice_id for allocation in allocations], books)
         need_account(loaded, account_id)
         payment = _payment(payment_id, received, now)
-        if received.allocations is None:
-            # The index proposed; what was read now decides.
-            payable = [item for ref in refs if (item := loaded.get(ref)) and received.method in item.methods]
-            allocations = oldest_first(payable, amount.amount_minor, received.value_date)
-        else:
-            allocations = tuple(received.allocations)
         why = Circumstances(received.value_date, now, request.actor)
         operation = Operation(balance_or_new(loaded, account_id, amount.currency), why)
         operation.create(payment)
@@ -87,6 +80,33 @@ def receive_payment(
         return operation.changes(), operation.get(Payment, payment_id)
 
     return once(books, request, now, decide)
+
+
+def _load(received: ReceivedPayment, invoice_ids: Sequence[str], books: Books) -> Loaded:
+    refs = [open_item_ref(received.account_id, invoice_id) for invoice_id in invoice_ids]
+    return books.load(account_ref(received.account_id), balance_ref(received.account_id, received.amount.currency), *refs)
+
+
+def _oldest_first(received: ReceivedPayment, books: Books, journal: Journal) -> tuple[Loaded, tuple[Allocation, ...]]:
+    """Which invoices the money pays, and all that was read to say so.
+
+    The index proposes, and only what the amount needs of it is read; what was read decides. Should some of that be paid by
+    now, which the index shows a moment later, all it proposed is read.
+    """
+    account_id, amount = received.account_id, received.amount
+
+    def spread(items: Sequence[OpenItem]) -> tuple[Allocation, ...]:
+        payable = [item for item in items if received.method in item.methods]
+        return oldest_first(payable, amount.amount_minor, received.value_date)
+
+    proposed = journal.open_items(account_id, amount.currency, limit=MAX_ALLOCATIONS)
+    for wanted in ([share.invoice_id for share in spread(proposed)], [item.invoice_id for item in proposed]):
+        loaded = _load(received, wanted, books)
+        found = [item for id in wanted if (item := loaded.get(open_item_ref(account_id, id)))]
+        allocations = spread(found)
+        if sum(share.amount_minor for share in allocations) == amount.amount_minor or len(wanted) == len(proposed):
+            break
+    return loaded, allocations
 
 
 def _payment(payment_id: str, received: ReceivedPayment, now: datetime) -> Payment:

@@ -1,6 +1,6 @@
 """Send one e-mail about one fact, once (D2, D7, D11)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,9 +17,17 @@ and what retries such a function goes on for longer."""
 
 
 def send_once(
-    message_id: str, account: Account, write: Callable[[], Letter], books: Books, mailer: Mailer, clock: Clock
+    message_id: str,
+    account: Account,
+    write: Callable[[], Letter],
+    books: Books,
+    mailer: Mailer,
+    clock: Clock,
+    *,
+    about: Sequence[str] = (),
 ) -> Message:
-    """Claim the message, hand the mail over, mark it as sent; a repeat finds it sent and does nothing.
+    """Claim the message, hand the mail over, mark it as sent; a repeat finds it sent and does nothing. `about`: the ids of the
+    documents that it tells of, in whose timelines it stands.
 
     The claim comes first, so two machines never send the same message at once; what was said before is read only when
     the claim meets it, because a message is nearly always new. A machine that dies between
@@ -39,6 +47,7 @@ def send_once(
         model=letter.model,
         status=MessageStatus.SENDING,
         claimed_at=now,
+        about=tuple(about),
     )
     try:
         books.commit([claim])

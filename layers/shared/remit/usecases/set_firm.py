@@ -3,18 +3,20 @@
 from dataclasses import fields, replace
 from typing import Any
 
-from remit.domain.errors import ConflictError
-from remit.domain.firm import Firm, Switches
-from remit.usecases.idempotency import ATTEMPTS, pause
-from remit.usecases.ports import Books, Clock, firm_ref
+from remit.domain.firm import Firm, Switches, require_consistent
+from remit.usecases.idempotency import persist
+from remit.usecases.ports import Books, Changes, Clock, firm_ref
 
 
 def set_firm(wanted: Firm, books: Books, clock: Clock) -> Firm:
     """Replace the profile by `wanted`, whose version and `*_since` do not count; the same again writes nothing.
 
-    A switch that goes on is stamped with the time, so that nothing is sent for the past (D1).
+    A switch that goes on is stamped with the time, so that nothing is sent for the past (D1). `InvalidError` for a
+    profile that names what it does not have.
     """
-    for attempt in range(ATTEMPTS):
+    require_consistent(wanted)
+
+    def decide() -> tuple[Changes, Firm]:
         current = books.load(firm_ref()).get(firm_ref())
         now = clock.now()
         before = current.switches if current else Switches()
@@ -24,14 +26,6 @@ def set_firm(wanted: Firm, books: Books, clock: Clock) -> Firm:
             since = getattr(before, f"{name}_since") if already_on else now
             stamps[f"{name}_since"] = since if getattr(wanted.switches, name) else None
         firm = replace(wanted, switches=replace(wanted.switches, **stamps), version=current.version if current else 0)
-        if firm == current:
-            return firm
-        try:
-            books.commit([firm])
-        except ConflictError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            pause(attempt)
-        else:
-            return firm
-    raise AssertionError("unreachable: the last attempt returns or raises")
+        return ([] if firm == current else [firm]), firm
+
+    return persist(books, decide)

@@ -1,101 +1,139 @@
-"""Let the customer pay an invoice on the gateway's own page (P3 click-to-pay, P4, G5)."""
+"""Let the customer pay invoices on the gateway's own page (P3 click-to-pay, P4, P7, T4, G5)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from remit.domain.errors import ConflictError, GatewayFailedError, RuleError
-from remit.domain.invoices import Invoice
-from remit.domain.open_items import OpenItem
-from remit.domain.payments import Allocation, Payment, PaymentStatus
+from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, NotFoundError, RuleError
+from remit.domain.firm import Firm
+from remit.domain.payments import Payment, PaymentStatus
 from remit.domain.terms import Method
 from remit.usecases.idempotency import Answer, Request, once
-from remit.usecases.loading import need
-from remit.usecases.ports import Books, Changes, Clock, Ids, PaymentGateway, invoice_ref, open_item_ref, payment_ref
+from remit.usecases.loading import need, need_account
+from remit.usecases.payment_attempts import (
+    Payable,
+    Pick,
+    close_pages,
+    description_of,
+    payable,
+    refs_of,
+    require_not_sent,
+    under_way,
+)
+from remit.usecases.ports import Books, Changes, Clock, Ids, Payer, PaymentGateway, invoice_ref, open_item_ref, payment_ref
+from remit.usecases.saved_methods import customer_of
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutWish:
+    """Which invoices to pay by card. `save_method`: the payer agrees to be charged later; `capture_later` only authorises
+    (P7), for one invoice."""
+
+    account_id: str
+    picks: Sequence[Pick]
+    save_method: bool = False
+    capture_later: bool = False
 
 
 def start_checkout(
-    account_id: str,
-    invoice_id: str,
+    wish: CheckoutWish,
     request: Request[Payment],
     return_url: Callable[[Payment], str],
+    firm: Firm,
     books: Books,
     gateway: PaymentGateway,
     clock: Clock,
     ids: Ids,
 ) -> tuple[Payment, Answer]:
-    """A payment attempt for all that is open on the invoice, with the URL of the gateway's page.
+    """A payment attempt for what settles the invoices today, with the URL of the gateway's page.
 
     The attempt is stored before the gateway is called, and its id is the gateway's idempotency key: whatever
     crashes in between, asking again finds the same attempt and the same page. While an attempt for the same
-    amount is under way, everybody who asks is sent to that one, so two open browser tabs cannot pay twice.
-    `return_url` must give the same address for the same attempt: the gateway compares repeated requests.
+    amounts is under way, everybody who asks is sent to that one, so two open browser tabs cannot pay twice; the page of an
+    attempt for other amounts is closed first. `return_url` must give the same address for the same attempt: the gateway
+    compares repeated requests.
 
-    `RuleError`: `invoice_settled`, `payment_under_way` (money is already on its way), `method_not_allowed`.
-    `TransientError` when the gateway did not answer; the attempt stays and is found again. `GatewayFailedError` when
-    it never will answer this one; the attempt is canceled, and asking again makes a new one.
+    `RuleError`: `invoice_settled`, `invoice_disputed`, `payment_under_way` (money is already on its way),
+    `method_not_allowed`. `TransientError` when the gateway did not answer; the attempt stays and is found again.
+    `GatewayFailedError` when it never will answer this one; the attempt is canceled, and asking again makes a new one.
     """
     now = clock.now()
     attempt_id = ids.new("pay")
+    if wish.capture_later and len(wish.picks) > 1:
+        raise InvalidError("capture_later_needs_one_invoice", "An authorisation is for one invoice.")
+    _close_superseded(wish, request, firm, books, gateway, now)
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
-        item = need(books.load(open_item_ref(account_id, invoice_id)), open_item_ref(account_id, invoice_id))
-        if item.open_minor == 0:
-            raise RuleError("invoice_settled", f"Invoice {item.number} has nothing left to pay.", open_minor=0)
-        item.require_method(Method.CARD)
-        if current := _attempt_under_way(books, item, now):
-            return [], current
-        attempt = Payment(
-            id=attempt_id,
-            account_id=account_id,
-            currency=item.currency,
-            amount_minor=item.open_minor,
-            method=Method.CARD,
-            cash_account=gateway.name,
-            status=PaymentStatus.PENDING,
-            created_at=now,
-            reference=item.number,
-            intended=(Allocation(invoice_id, item.open_minor),),
-        )
-        return [attempt, replace(item, payment_attempt=attempt.id)], attempt
+        wanted = _payable(wish, firm, books, now)
+        others = under_way(wanted.items, books, now)
+        require_not_sent(list(others.values()))
+        if same := next((attempt for attempt in others.values() if wanted.is_asked_by(attempt)), None):
+            return [], same
+        attempt = _attempt(attempt_id, wish, wanted, gateway.name, now)
+        return [attempt, *(replace(item, payment_attempt=attempt.id) for item in wanted.items)], attempt
 
     answer = once(books, request, now, decide)
-    return _open_page(account_id, invoice_id, answer.body["id"], return_url, books, gateway), answer
+    return _open_page(wish.account_id, answer.body["id"], return_url, books, gateway), answer
 
 
-def _attempt_under_way(books: Books, item: OpenItem, now: datetime) -> Payment | None:
-    """The attempt that must not be doubled, if there is one."""
-    if item.payment_attempt is None:
-        return None
-    attempt = books.load(payment_ref(item.account_id, item.payment_attempt)).get(
-        payment_ref(item.account_id, item.payment_attempt)
+def _payable(wish: CheckoutWish, firm: Firm, books: Books, now: datetime) -> Payable:
+    loaded = books.load(*refs_of(wish.account_id, wish.picks))
+    return payable(wish.account_id, wish.picks, Method.CARD, loaded, firm, firm.today(now))
+
+
+def _close_superseded(
+    wish: CheckoutWish, request: Request[Payment], firm: Firm, books: Books, gateway: PaymentGateway, now: datetime
+) -> None:
+    """Close the pages of attempts for other amounts, unless this request was answered before."""
+    try:
+        wanted = _payable(wish, firm, books, now)
+        others = under_way(wanted.items, books, now)
+        require_not_sent(list(others.values()))
+    except (InvalidError, NotFoundError, RuleError):
+        return  # refused, or answered as the first time, by the decision that follows
+    superseded = [attempt for attempt in others.values() if not wanted.is_asked_by(attempt)]
+    if superseded and request.first(books) is None:
+        close_pages(superseded, books, gateway)
+
+
+def _attempt(attempt_id: str, wish: CheckoutWish, wanted: Payable, gateway_name: str, now: datetime) -> Payment:
+    return Payment(
+        id=attempt_id,
+        account_id=wish.account_id,
+        currency=wanted.currency,
+        amount_minor=wanted.amount_minor,
+        method=Method.CARD,
+        cash_account=gateway_name,
+        status=PaymentStatus.PENDING,
+        created_at=now,
+        reference=", ".join(item.number for item in wanted.items),
+        intended=wanted.intended,
+        fee=wanted.fee,
+        method_saved_for_later=wish.save_method,
+        capture_later=wish.capture_later,
     )
-    if attempt is None or not attempt.is_under_way(now):
-        return None
-    if attempt.status is PaymentStatus.PROCESSING:
-        raise RuleError("payment_under_way", "A payment of this invoice is being processed.", payment_id=attempt.id)
-    return attempt if attempt.amount_minor == item.open_minor else None
 
 
 def _open_page(
-    account_id: str, invoice_id: str, payment_id: str, return_url: Callable[[Payment], str], books: Books, gateway: PaymentGateway
+    account_id: str, payment_id: str, return_url: Callable[[Payment], str], books: Books, gateway: PaymentGateway
 ) -> Payment:
     """Ask the gateway for the page of this attempt, unless it was asked before, and remember it."""
-    loaded = books.load(
-        payment_ref(account_id, payment_id), invoice_ref(account_id, invoice_id), open_item_ref(account_id, invoice_id)
-    )
-    payment = need(loaded, payment_ref(account_id, payment_id))
+    payment = need(books.load(payment_ref(account_id, payment_id)), payment_ref(account_id, payment_id))
     if payment.checkout_url:
         return payment
-    item = need(loaded, open_item_ref(account_id, invoice_id))
-    if item.open_minor == 0:  # settled otherwise since the attempt was stored
-        raise RuleError("invoice_settled", f"Invoice {item.number} has nothing left to pay.", open_minor=0)
-    invoice: Invoice = need(loaded, invoice_ref(account_id, invoice_id))
+    picks = [Pick(allocation.invoice_id) for allocation in payment.intended]
+    loaded = books.load(*refs_of(account_id, picks))
+    for pick in picks:
+        need(loaded, open_item_ref(account_id, pick.invoice_id)).require_open()  # settled otherwise since it was stored
     if payment.status is PaymentStatus.CANCELED:
         raise RuleError("attempt_canceled", "This attempt was given up. Ask again for a new one.", payment_id=payment.id)
+    invoices = [need(loaded, invoice_ref(account_id, pick.invoice_id)) for pick in picks]
+    account = need_account(loaded, account_id)
+    customer = customer_of(account, books, gateway, payment.created_at) if payment.method_saved_for_later else None
+    payer = Payer(invoices[0].buyer.email, customer)
     try:
-        page = gateway.start_checkout(payment, f"Invoice {invoice.number}", invoice.buyer.email, return_url(payment))
+        page = gateway.start_checkout(payment, description_of(invoices), payer, return_url(payment))
     except GatewayFailedError:
         # Nobody was given its page, so nobody can pay it: whoever asks next gets another attempt, under another key.
         with suppress(ConflictError):

@@ -3,11 +3,15 @@
 | chart | ledger account |
 |---|---|
 | `receivable` of a customer | `Assets:Receivable:Acc-01jdx…` |
-| `credit`, `wallet`, `held` of a customer | `Liabilities:Credit:Acc-01jdx…`, … |
+| `credit`, `wallet`, `granted`, `held` of a customer | `Liabilities:Credit:Acc-01jdx…`, … |
 | `cash:bank_transfer` | `Assets:Cash:Bank-transfer` |
 | `revenue:services` | `Income:Services` |
 | `tax:VAT21` | `Liabilities:Tax:VAT21` |
-| `goodwill` | `Expenses:Goodwill` |
+| `deposits`, `top_ups`, `refunds_in_transit` | `Liabilities:Deposits`, `Liabilities:Top-ups`, `Liabilities:Refunds-in-transit` |
+| `disputes` | `Assets:Disputes` |
+| `goodwill`, `discounts`, `bad_debt`, `gateway_fees` | `Expenses:Goodwill`, `Expenses:Discounts`, … |
+
+Deposits and top-ups are owed to customers until they are earned; money in a dispute is claimed back from the gateway.
 
 A name depends on nothing but the account itself: the same in every export, whatever else is in it.
 """
@@ -24,11 +28,19 @@ _ROOTS = {
     "receivable": "Assets:Receivable",
     "credit": "Liabilities:Credit",
     "wallet": "Liabilities:Wallet",
+    "granted": "Liabilities:Granted",
     "held": "Liabilities:Held",
     "cash": "Assets:Cash",
     "tax": "Liabilities:Tax",
     "revenue": "Income",
+    "deposits": "Liabilities:Deposits",
+    "top_ups": "Liabilities:Top-ups",
+    "refunds_in_transit": "Liabilities:Refunds-in-transit",
+    "disputes": "Assets:Disputes",
     "goodwill": "Expenses:Goodwill",
+    "discounts": "Expenses:Discounts",
+    "bad_debt": "Expenses:Bad-debt",
+    "gateway_fees": "Expenses:Gateway-fees",
 }
 OPENING_EQUITY = "Equity:Opening-Balances"
 BALANCE_SHEET = ("Assets:", "Liabilities:")

@@ -24,6 +24,7 @@ from remit.adapters.dynamodb.records import (
 from remit.domain.accounts import Account
 from remit.domain.errors import ConflictError, InvalidError, TransientError
 from remit.domain.journal import Balance, JournalEntry
+from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
 from remit.usecases.ports import AgendaKind, Changes, DueThing, Loaded, Ref
@@ -115,11 +116,20 @@ class DynamoJournal:
         return sorted(items, key=lambda item: (item.next_due or item.issued_on, item.number))
 
     def entries(
-        self, account_id: str, currency: str, *, after: int = 0, newest_first: bool = False, limit: int | None = None
+        self,
+        account_id: str,
+        currency: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
     ) -> Iterator[JournalEntry]:
         connection()
+        if before is not None and before <= after + 1:
+            return
         first = keys.entry(account_id, currency, after + 1)[1]
-        last = keys.entry(account_id, currency, 10**10 - 1)[1]
+        last = keys.entry(account_id, currency, (before or 10**10) - 1)[1]
         with reading():
             found = Record.query(
                 keys.account_partition(account_id),
@@ -131,11 +141,11 @@ class DynamoJournal:
             for record in islice(found, limit):
                 yield from_record(record)
 
-    def account_with_balances(self, account_id: str) -> tuple[Account | None, Sequence[Balance]]:
+    def account_with_balances(self, account_id: str, *, consistent: bool = True) -> tuple[Account | None, Sequence[Balance]]:
         connection()
         first, last = keys.account(account_id)[1], keys.balance(account_id, "~")[1]
         with reading():
-            found = Record.query(keys.account_partition(account_id), Record.sk.between(first, last), consistent_read=True)
+            found = Record.query(keys.account_partition(account_id), Record.sk.between(first, last), consistent_read=consistent)
             things = [from_record(record) for record in found]
         account = next((thing for thing in things if isinstance(thing, Account)), None)
         return account, [thing for thing in things if isinstance(thing, Balance)]
@@ -161,8 +171,10 @@ class DynamoJournal:
                 yield readable(record)
 
     def newest[T](self, type: type[T], account_id: str, cursor: str | None, limit: int) -> tuple[list[T], str | None]:
-        """`cursor` is the id of the last one shown: ids sort by time."""
+        """`cursor` is the id of the last one shown: ids sort by time. For messages it is the last one's place in the listing."""
         connection()
+        if issubclass(type, Message):
+            return self._newest_messages(account_id, cursor, limit)
         prefix = keys.PREFIX[type.__name__]
         below = f"{prefix}{cursor}" if cursor else f"{prefix}~"
         with reading():
@@ -178,6 +190,15 @@ class DynamoJournal:
         found = [record for record in found if record.sk != below][:limit]
         more = found[-1].sk.removeprefix(prefix) if len(found) == limit else None
         return [from_record(record) for record in found], more
+
+    def _newest_messages(self, account_id: str, cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+        partition = keys.message_partition(account_id)
+        before = ListingIndex.list_sk < cursor if cursor else None
+        with reading():
+            listed = list(Record.listing_index.query(partition, before, scan_index_forward=False, limit=limit))[:limit]
+            wanted = [(record.pk, record.sk) for record in listed]
+            found = {(record.pk, record.sk): from_record(record) for record in Record.batch_get(wanted, consistent_read=True)}
+        return [found[key] for key in wanted if key in found], listed[-1].list_sk if len(listed) == limit else None
 
     def series(self) -> Sequence[str]:
         connection()
@@ -195,6 +216,14 @@ class DynamoJournal:
         with reading():
             for record in Record.listing_index.query(keys.document_series(series), attributes_to_get=["type", "PK"]):
                 yield keys.account_id_of(record.pk)
+
+    def unfinished_batches(self) -> Sequence[str]:
+        connection()
+        with reading():
+            return [
+                keys.id_of(record.sk)
+                for record in Record.agenda_index.query(keys.agenda(AgendaKind.INVOICE_BATCH, keys.shard("")))
+            ]
 
 
 class DynamoAgenda:

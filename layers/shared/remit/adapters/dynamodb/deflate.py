@@ -34,8 +34,23 @@ _DICTIONARY_1 = (
     b'6-01-01","amount_minor":,"open_minor":}],"reference":null,"template_version":"invoice-1"}"methods":["card","bank_trans'
     b'fer","cash","check","card_terminal","other"],"entries":["acc_01.EUR.1"]},"recorded_at":"2026-01-01T00:00:00.000000Z"}'
 )
-_DICTIONARIES = {zlib.adler32(dictionary): dictionary for dictionary in (_DICTIONARY_1,)}
-_NEWEST = _DICTIONARY_1
+_DICTIONARY_2 = _DICTIONARY_1 + (
+    b'"revised_at":"canceled_at":null,"note":null,"kind":"products","version":"address":{"line1":"","line2":null,"postal_cod'
+    b'e":"","city":"","region":null,"country":"NL"},"tax_ids":[{"type":"eu_vat","value":"DE"}]},"term":{"id":"net30","name":'
+    b'"Net 30","parts":[{"due":{"rule":"net_days","days":30,"on":null},"percent":null,"fixed_minor":null}],"methods":["card"'
+    b',"bank_debit","bank_transfer","cash","check","card_terminal","other"],"currency":null,"discount":null,"collect":{},"ca'
+    b'rd_fee":null},"totals":{"currency":"EUR","prices_include_tax":false,"net_minor":"subtotals":[{"tax_code":{"code":"VAT2'
+    b'1","kind":"standard","rate":"21"},"taxable_minor":"tax_minor":},{"tax_code":{"code":"VAT9","kind":"standard","rate":"9'
+    b'"},"taxable_minor":"net_by_category":{"}}},"term":{"id":"net30","name":"Net 30","parts":[{"due":{"rule":"net_days","da'
+    b'ys":30}}]},"parts":[{"due_date":"2026-01-01","amount_minor":"reference":"PO-","sold_on":"2026-"},"parts":[{"due_date":'
+    b'"2026-01-01","amount_minor":,"open_minor":}],"methods":["card","bank_debit","bank_transfer","cash","check","card_termi'
+    b'nal","other"],"entries":[]},"recorded_at":"2026-,"tax_code":{"code":"VAT21","kind":"standard","rate":"21"},"category":'
+    b'"services"},{"description":"","quantity":"1","unit_price_minor":"amount_minor":,"tax_code":"VAT21","category":"service'
+    b's"},{"description":"","quantity":"1","unit_price_minor":'
+)
+"""With terms of parts, and without the fields that stand at their default."""
+_DICTIONARIES = {zlib.adler32(dictionary): dictionary for dictionary in (_DICTIONARY_1, _DICTIONARY_2)}
+_NEWEST = _DICTIONARY_2
 
 _HAS_DICTIONARY = 0x20  # FDICT, in the second byte
 

@@ -2,7 +2,8 @@
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
+from itertools import chain
 from operator import attrgetter
 
 from remit.adapters.dynamodb import keys
@@ -11,10 +12,13 @@ from remit.adapters.dynamodb.firm import fresh_firm
 from remit.adapters.dynamodb.mapping import from_record
 from remit.adapters.dynamodb.records import ListingIndex, OpenItemRecord, Record
 from remit.domain.accounts import AccountChange
+from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.invoices import Invoice
 from remit.domain.journal import JournalEntry
 from remit.domain.payments import Payment
+from remit.domain.refunds import Refund
+from remit.usecases.export_figures import Period
 from remit.usecases.ports import Clock
 from remit.usecases.receive_payment import OLDEST_VALUE_DATE
 
@@ -54,19 +58,32 @@ class DynamoExportSource:
                             yield keys.account_id_of(record.pk), currency, record.open_minor
 
     def invoices(self, month: str) -> Iterator[Invoice]:
+        return (document for document in self._numbered(month) if isinstance(document, Invoice))
+
+    def credit_notes(self, month: str) -> Iterator[CreditNote]:
+        return (document for document in self._numbered(month) if isinstance(document, CreditNote))
+
+    def _numbered(self, month: str) -> Iterator[object]:
         """Walks the part of each number series that lies in the month."""
         connection()
         in_month = ListingIndex.list_sk.startswith(f"{month}-")
         with reading():
             runs = [Record.listing_index.query(keys.document_series(name), in_month) for name in self._journal.series()]
-            documents = (from_record(record) for record in heapq.merge(*runs, key=attrgetter("list_sk")))
-            yield from (document for document in documents if isinstance(document, Invoice))
+            yield from (from_record(record) for record in heapq.merge(*runs, key=attrgetter("list_sk")))
 
     def payments(self, month: str) -> Iterator[Payment]:
         return (payment for record in self._month("payment", month) if isinstance(payment := from_record(record), Payment))
 
     def credits(self, month: str) -> Iterator[Credit]:
         return (credit for record in self._month("credit", month) if isinstance(credit := from_record(record), Credit))
+
+    def refunds(self, month: str) -> Iterator[Refund]:
+        period = Period.parse(month)
+        first, last = period.first_day - timedelta(days=1), period.day_after
+        months = (f"{day:%Y-%m}" for day in (first, period.first_day, last))
+        listed = chain.from_iterable(self._month("refund", each) for each in months)
+        refunds = (refund for record in listed if isinstance(refund := from_record(record), Refund))
+        return (refund for refund in refunds if first <= refund.requested_on <= last)
 
     def account_names(self, account_ids: Sequence[str], on: date) -> Mapping[str, str]:
         firm = fresh_firm(DynamoBooks())

@@ -15,10 +15,16 @@
 | refund | `A#<account>` | `F#<id>` | listing `L#refund#<month>#<shard>` / date, account, id; agenda `refund` while on hold |
 | wallet charge (immutable) | `A#<account>` | `W#<id>` | |
 | note | `A#<account>` | `T#<id>` | |
-| message | `A#<account>` | `M#<id>` | |
+| message | `A#<account>` | `M#<id>` | listing `L#message#<account>` / instant, id |
 | number series | `S#<series>` | `S` | listing `L#series` / name |
+| spoiled number (immutable) | `S#<series>` | `V#<number>` | listing `L#document#<series>` / date, number |
+| invoice batch | `A#` | `K#<id>` | agenda `G#invoice_batch#<shard>` / instant, until it is finished |
 | guard | `R#<kind>#<value>` | `R` | |
 | export | `E#<id>` | `E` | |
+| mark: how far a chain is counted in the totals | `Y#<account>` | `<currency>` | |
+| totals: how things stand | `T#<generation>` | `<currency>#<shard>` | |
+| totals of a month or quarter | `T#<generation>#<kind>#<currency>` | `<period>#<shard>` | |
+| generations of totals | `T` | `T` | |
 | firm | `F` | `F` | |
 | clock of a test stack | `X#clock` | `X` | |
 
@@ -34,6 +40,7 @@ SHARDS = 4
 
 FIRM = ("F", "F")
 CLOCK = ("X#clock", "X")
+TOTALS_GENERATIONS = ("T", "T")
 
 AGENDA_INDEX = "agenda"
 OPEN_INDEX = "open"
@@ -49,10 +56,10 @@ PREFIX = {
     "CreditNote": "N#",
     "Refund": "F#",
     "WalletCharge": "W#",
-    "Message": "M#",
     "Note": "T#",
 }
-"""What the sort keys of an account's things of one class start with."""
+"""What the sort keys of an account's things of one class start with, whose ids sort by time. (Those of messages do not: they
+derive from what is told.)"""
 
 
 def shard(account_id: str) -> int:
@@ -72,8 +79,8 @@ def account(account_id: str) -> tuple[str, str]:
     return account_partition(account_id), "A"
 
 
-def account_change(account_id: str, number: int) -> tuple[str, str]:
-    return account_partition(account_id), f"H#{number:08d}"
+def account_change(account_id: str, place: str) -> tuple[str, str]:
+    return account_partition(account_id), f"H#{place}"
 
 
 def balance(account_id: str, currency: str) -> tuple[str, str]:
@@ -133,8 +140,22 @@ def message(account_id: str, message_id: str) -> tuple[str, str]:
     return account_partition(account_id), f"M#{message_id}"
 
 
+def message_partition(account_id: str) -> str:
+    """Partition of the listing for the messages of one account, by time."""
+    return f"L#message#{account_id}"
+
+
 def series(name: str) -> tuple[str, str]:
     return f"S#{name}", "S"
+
+
+def spoiled_number(number: str) -> tuple[str, str]:
+    return f"S#{number.rpartition('-')[0]}", f"V#{number}"
+
+
+def invoice_batch(batch_id: str) -> tuple[str, str]:
+    """Under no account: a batch is the firm's."""
+    return account_partition(""), f"K#{batch_id}"
 
 
 def series_name_of(partition: str) -> str:
@@ -147,6 +168,45 @@ def guard(kind: str, value: str) -> tuple[str, str]:
 
 def export(export_id: str) -> tuple[str, str]:
     return f"E#{export_id}", "E"
+
+
+def chain_mark(account_id: str, currency: str) -> tuple[str, str]:
+    """Beside the account's partition, not in it: there lies what the business wrote."""
+    return f"Y#{account_id}", currency
+
+
+def marked_account(partition: str) -> str:
+    return partition.removeprefix("Y#")
+
+
+def standing_partition(generation: int) -> str:
+    """All currencies and shards of a generation in one partition: few small items, read by one query."""
+    return f"T#{generation}"
+
+
+def standing_prefix(currency: str) -> str:
+    return f"{currency}#"
+
+
+def standing(generation: int, currency: str, shard_number: int) -> tuple[str, str]:
+    return standing_partition(generation), f"{standing_prefix(currency)}{shard_number}"
+
+
+def period_partition(generation: int, kind: str, currency: str) -> str:
+    return f"T#{generation}#{kind}#{currency}"
+
+
+def period_totals(generation: int, kind: str, currency: str, period: str, shard_number: int) -> tuple[str, str]:
+    return period_partition(generation, kind, currency), f"{period}#{shard_number}"
+
+
+def first_shard(period: str) -> str:
+    """Where the totals of a period begin."""
+    return f"{period}#"
+
+
+def last_shard(period: str) -> str:
+    return f"{period}#~"
 
 
 def account_listing(account_id: str) -> tuple[str, str]:

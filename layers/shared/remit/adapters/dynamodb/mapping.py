@@ -24,17 +24,30 @@ from remit.domain.credits import Credit
 from remit.domain.dunning import DunningState
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries
-from remit.domain.journal import Balance, EntryDraft, EntryKind, JournalEntry, Posting, Side, TopUpState, canonical, draft_facts
+from remit.domain.invoice_batches import InvoiceBatch
+from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
+from remit.domain.journal import (
+    Balance,
+    DraftChange,
+    EntryDraft,
+    EntryKind,
+    JournalEntry,
+    Posting,
+    Side,
+    TopUpState,
+    canonical,
+    draft_facts,
+)
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment, PaymentStatus
 from remit.domain.refunds import Refund, RefundStatus
 from remit.domain.terms import Part
+from remit.domain.totals import ChainMark, Reached, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
-from remit.usecases.ports import AgendaKind, Ref
+from remit.usecases.ports import AgendaKind, Ref, place_of, totals_key_of
 
 _PAYMENT_FACTS = (
     "id", "account_id", "currency", "amount_minor", "method", "cash_account", "created_at", "value_date",
@@ -42,7 +55,7 @@ _PAYMENT_FACTS = (
 )  # fmt: skip
 _OPEN_ITEM_FACTS = (
     "account_id", "invoice_id", "number", "currency", "issued_on", "total_minor", "methods", "kind", "mode", "ordered_at",
-    "subscription", "discount",
+    "subscription", "discount", "disputed_by",
 )  # fmt: skip
 _CREDIT_STATE = ("open_minor", "reversed_by", "entries")
 _REFUND_STATE = ("status", "submit_at", "approved_by", "gateway_id", "reported_at", "failure", "reversed_by", "entries")
@@ -105,7 +118,7 @@ def _account_to(account: Account) -> r.Record:
 
 
 def _change_to(change: AccountChange) -> r.Record:
-    pk, sk = keys.account_change(change.account_id, change.number)
+    pk, sk = keys.account_change(change.account_id, place_of(change))
     return r.AccountChangeRecord(pk, sk, body=_json(change))
 
 
@@ -135,6 +148,7 @@ def _balance_state(balance: Balance) -> dict[str, Any]:
         "unbilled_minor": balance.unbilled_minor,
         "lots": balance.lots,
         "top_up": _sparse(balance.top_up),
+        "draft_changes": _sparse(balance.draft_changes),
     }
 
 
@@ -162,6 +176,7 @@ def _balance_from(record: r.BalanceRecord) -> Balance:
         unbilled_minor=state.get("unbilled_minor", 0),
         lots=tuple(state.get("lots", ())),
         top_up=msgspec.convert(state.get("top_up", {}), TopUpState),
+        draft_changes=msgspec.convert(state.get("draft_changes", ()), tuple[DraftChange, ...]),
     )
 
 
@@ -278,7 +293,7 @@ def _payment_to(payment: Payment) -> r.Record:
 
 def _payment_agenda(payment: Payment) -> dict[str, str | None]:
     """An outcome to ask for, or an authorisation that will expire."""
-    if payment.status is PaymentStatus.AUTHORIZED:
+    if payment.status is PaymentStatus.AUTHORIZED and payment.look_up_at is None:
         return _agenda(AgendaKind.AUTHORIZATION, payment.account_id, payment.authorized_until)
     return _agenda(AgendaKind.OUTCOME, payment.account_id, payment.look_up_at)
 
@@ -339,7 +354,8 @@ def _note_to(note: Note) -> r.Record:
 
 def _message_to(message: Message) -> r.Record:
     pk, sk = keys.message(message.account_id, message.id)
-    return r.MessageRecord(pk, sk, deflated=_deflate(message))
+    list_pk = keys.message_partition(message.account_id)
+    return r.MessageRecord(pk, sk, content=_deflate(message), list_pk=list_pk, list_sk=place_of(message))
 
 
 def _series_to(series: NumberSeries) -> r.Record:
@@ -349,6 +365,7 @@ def _series_to(series: NumberSeries) -> r.Record:
     return r.SeriesRecord(
         pk,
         sk,
+        last=series.last,
         last_issued_on=last.isoformat() if last else None,
         list_pk=list_pk,
         list_sk=list_sk,
@@ -357,7 +374,19 @@ def _series_to(series: NumberSeries) -> r.Record:
 
 def _series_from(record: r.SeriesRecord) -> NumberSeries:
     last = record.last_issued_on
-    return NumberSeries(keys.series_name_of(record.pk), record.version, date.fromisoformat(last) if last else None)
+    return NumberSeries(keys.series_name_of(record.pk), record.last, date.fromisoformat(last) if last else None)
+
+
+def _spoiled_number_to(spoiled: SpoiledNumber) -> r.Record:
+    pk, sk = keys.spoiled_number(spoiled.id)
+    list_pk, list_sk = keys.document_listing(spoiled.series, spoiled.issued_on, spoiled.id)
+    return r.SpoiledNumberRecord(pk, sk, body=_json(spoiled), list_pk=list_pk, list_sk=list_sk)
+
+
+def _invoice_batch_to(batch: InvoiceBatch) -> r.Record:
+    pk, sk = keys.invoice_batch(batch.id)
+    waiting_since = None if batch.finished_at else batch.reserved_at
+    return r.InvoiceBatchRecord(pk, sk, deflated=_deflate(batch), **_agenda(AgendaKind.INVOICE_BATCH, "", waiting_since))
 
 
 def _guard_to(guard: Guard) -> r.Record:
@@ -393,6 +422,39 @@ def _export_to(export: Export) -> r.Record:
     return r.ExportRecord(pk, sk, body=_json(export))
 
 
+def _chain_mark_to(mark: ChainMark) -> r.Record:
+    pk, sk = keys.chain_mark(mark.account_id, mark.currency)
+    reached = [[each.generation, each.sequence, each.hash] for each in mark.reached]
+    return r.ChainMarkRecord(pk, sk, currency=mark.currency, body=_json(reached))
+
+
+def _chain_mark_from(record: r.ChainMarkRecord) -> ChainMark:
+    reached = tuple(Reached(*each) for each in msgspec.json.decode(record.body))
+    return ChainMark(keys.marked_account(record.pk), record.currency, reached)
+
+
+def _totals_to(totals: Totals) -> r.Record:
+    pk, sk = _totals_key(totals.generation, totals.key)
+    facts = [totals.generation, totals.key.kind, totals.key.currency, totals.key.period, totals.key.shard]
+    return r.TotalsRecord(pk, sk, body=_json(facts), deflated=_deflate(dict(sorted(totals.amounts.items()))))
+
+
+def _totals_from(record: r.TotalsRecord) -> Totals:
+    generation, kind, currency, period, shard = msgspec.json.decode(record.body)
+    key = TotalsKey(TotalsKind(kind), currency, period, shard)
+    return Totals(generation, key, msgspec.json.decode(inflate(record.deflated)))
+
+
+def _totals_key(generation: int, key: TotalsKey) -> tuple[str, str]:
+    if key.kind is TotalsKind.STANDING:
+        return keys.standing(generation, key.currency, key.shard)
+    return keys.period_totals(generation, key.kind, key.currency, key.period, key.shard)
+
+
+def _generations_to(generations: TotalsGenerations) -> r.Record:
+    return r.TotalsGenerationsRecord(*keys.TOTALS_GENERATIONS, body=_json(generations))
+
+
 _TO: dict[type, Callable[[Any], r.Record]] = {
     Account: _account_to,
     AccountChange: _change_to,
@@ -409,9 +471,14 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     Note: _note_to,
     Message: _message_to,
     NumberSeries: _series_to,
+    SpoiledNumber: _spoiled_number_to,
+    InvoiceBatch: _invoice_batch_to,
     Guard: _guard_to,
     Firm: _firm_to,
     Export: _export_to,
+    ChainMark: _chain_mark_to,
+    Totals: _totals_to,
+    TotalsGenerations: _generations_to,
 }
 
 _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
@@ -428,11 +495,16 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.RefundRecord: lambda record: _merge(Refund, record.body, record.state),
     r.WalletChargeRecord: lambda record: _inflate(record.deflated, WalletCharge),
     r.NoteRecord: lambda record: _merge(Note, record.body),
-    r.MessageRecord: lambda record: _inflate(record.deflated, Message),
+    r.MessageRecord: lambda record: _inflate(record.content, Message),
     r.SeriesRecord: _series_from,
+    r.SpoiledNumberRecord: lambda record: _merge(SpoiledNumber, record.body),
+    r.InvoiceBatchRecord: lambda record: _inflate(record.deflated, InvoiceBatch),
     r.GuardRecord: _guard_from,
     r.FirmRecord: lambda record: _merge(Firm, record.body),
     r.ExportRecord: lambda record: _merge(Export, record.body),
+    r.ChainMarkRecord: _chain_mark_from,
+    r.TotalsRecord: _totals_from,
+    r.TotalsGenerationsRecord: lambda record: _merge(TotalsGenerations, record.body),
 }
 
 _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
@@ -450,9 +522,14 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     JournalEntry: lambda ref: keys.entry_named(ref.owner, ref.id),
     Message: lambda ref: keys.message(ref.owner, ref.id),
     NumberSeries: lambda ref: keys.series(ref.id),
+    SpoiledNumber: lambda ref: keys.spoiled_number(ref.id),
+    InvoiceBatch: lambda ref: keys.invoice_batch(ref.id),
     Guard: lambda ref: keys.guard(ref.owner, ref.id),
     Firm: lambda _ref: keys.FIRM,
     Export: lambda ref: keys.export(ref.id),
+    ChainMark: lambda ref: keys.chain_mark(ref.owner, ref.id),
+    Totals: lambda ref: _totals_key(int(ref.owner), totals_key_of(ref)),
+    TotalsGenerations: lambda _ref: keys.TOTALS_GENERATIONS,
 }
 
 

@@ -168,11 +168,22 @@ class NoteRecord(Record, discriminator="note"):
 
 
 class MessageRecord(Record, discriminator="message"):
-    deflated = BinaryAttribute(legacy_encoding=False)
+    """`content` is projected nowhere: the listing knows when a message was written, and its fate costs no index write."""
+
+    content = BinaryAttribute(legacy_encoding=False)
 
 
 class SeriesRecord(Record, discriminator="series"):
+    last = IntegerAttribute()
     last_issued_on = UnicodeAttribute(null=True)
+
+
+class SpoiledNumberRecord(Record, discriminator="spoiled_number"):
+    pass
+
+
+class InvoiceBatchRecord(Record, discriminator="invoice_batch"):
+    deflated = BinaryAttribute(legacy_encoding=False)
 
 
 class GuardRecord(Record, discriminator="guard"):
@@ -188,6 +199,20 @@ class FirmRecord(Record, discriminator="firm"):
 
 
 class ExportRecord(Record, discriminator="export"):
+    pass
+
+
+class ChainMarkRecord(Record, discriminator="chain_mark"):
+    pass
+
+
+class TotalsRecord(Record, discriminator="totals"):
+    """`body` holds the key, `deflated` the figures."""
+
+    deflated = BinaryAttribute(legacy_encoding=False)
+
+
+class TotalsGenerationsRecord(Record, discriminator="totals_generations"):
     pass
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from remit.adapters.email.formatting import clean, counted, day, listed, money, number_text
+from remit.adapters.email.formatting import clean, counted, date_text, day, listed, money, number_text
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.dunning import Notice, OverdueItem
 from remit.domain.firm import Firm
@@ -17,7 +17,7 @@ from remit.domain.invoices import Invoice
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
 from remit.domain.tax import TaxKind, TaxSubtotal
-from remit.domain.terms import Method
+from remit.domain.terms import Method, Part
 
 type Model = dict[str, Any]
 
@@ -26,6 +26,7 @@ MAX_LINES = 10
 
 _METHOD_NAMES: Mapping[Method, str] = {
     Method.CARD: "card",
+    Method.BANK_DEBIT: "bank debit",
     Method.BANK_TRANSFER: "bank transfer",
     Method.CASH: "cash",
     Method.CHECK: "check",
@@ -36,6 +37,7 @@ _TAX_NAMES: Mapping[TaxKind, str] = {
     TaxKind.ZERO: "zero rate",
     TaxKind.EXEMPT: "exempt",
     TaxKind.REVERSE_CHARGE: "reverse charge",
+    TaxKind.OUTSIDE_SCOPE: "outside the scope of tax",
 }
 
 
@@ -99,7 +101,11 @@ def dunning_notice(firm: Firm, account: Account, notice: Notice, today: date, pa
 
 
 def invoice_figures(invoice: Invoice, item: OpenItem, today: date, max_lines: int) -> Model:
-    """The figures of one invoice, for an e-mail or a page: frozen lines and taxes, and what is open now."""
+    """The figures of one invoice, for an e-mail or a page: frozen lines and taxes, and what is open now.
+
+    `due_on` is None when nothing is due on a known day: all that is open waits for its delivery. `early`: what settles the
+    invoice until when, while paying early still saves something (T5).
+    """
     currency, priced = invoice.currency, invoice.priced
     open_parts = [part for part in item.parts if part.open_minor]
     overdue_days = max((part.days_overdue(today) for part in open_parts), default=0)
@@ -108,7 +114,9 @@ def invoice_figures(invoice: Invoice, item: OpenItem, today: date, max_lines: in
         "number": invoice.number,
         "reference": clean(invoice.reference) if invoice.reference else None,
         "issued_on": day(invoice.issued_on),
-        "due_on": day(item.next_due or max(part.due_date for part in invoice.parts)),
+        "status": str(item.status),
+        "due_on": _due_on(invoice, item),
+        "early": _early(item, today),
         "days_overdue": overdue_days,
         "overdue_text": counted(overdue_days, "day") if overdue_days else None,
         "prices_include_tax": priced.prices_include_tax,
@@ -124,10 +132,39 @@ def invoice_figures(invoice: Invoice, item: OpenItem, today: date, max_lines: in
         "more_lines": counted(len(priced.lines) - max_lines, "more line") if len(priced.lines) > max_lines else None,
         "net": money(priced.totals.net_minor, currency),
         "taxes": [_tax(subtotal, currency) for subtotal in priced.totals.subtotals],
+        "deposits": [
+            {"number": deduction.number, "amount": money(-deduction.gross_minor, currency)} for deduction in priced.deductions
+        ],
         "total": money(invoice.total_minor, currency),
         "settled": money(invoice.total_minor - item.open_minor, currency),
         "due": money(item.open_minor, currency),
-        "parts": [{"due_on": day(part.due_date), "open": money(part.open_minor, currency)} for part in open_parts],
+        "parts": [{"due": _due(part), "open": money(part.open_minor, currency)} for part in open_parts],
+    }
+
+
+def _due(part: Part) -> str:
+    """`2 March 2026`, or `14 days after delivery` for what waits for it."""
+    if part.due_date:
+        return date_text(part.due_date)
+    return f"{counted(part.days_after_delivery, 'day')} after delivery" if part.days_after_delivery else "on delivery"
+
+
+def _due_on(invoice: Invoice, item: OpenItem) -> Model | None:
+    """When the next open part is due, or once all is settled, when the last one was."""
+    if item.open_minor:
+        return day(item.next_due) if item.next_due else None
+    dates = [part.due_date for part in item.parts if part.due_date]
+    return day(max(dates, default=invoice.issued_on))
+
+
+def _early(item: OpenItem, today: date) -> Model | None:
+    discount = item.discount_on(today)
+    if not discount or not item.discount:
+        return None
+    return {
+        "until": day(item.discount.until),
+        "pay": money(item.payable_on(today), item.currency),
+        "saves": money(discount.gross_minor, item.currency),
     }
 
 

@@ -1,0 +1,168 @@
+"""Charge a payment method that the account saved, without the payer being there (P3, P4, P7, T4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from remit.domain.accounts import SavedMethod
+from remit.domain.actor import Actor
+from remit.domain.errors import InvalidError, NotFoundError, RuleError, TransientError
+from remit.domain.firm import Firm
+from remit.domain.open_items import Collection, CollectionResult
+from remit.domain.payments import GatewayReport, Payment, PaymentStatus
+from remit.domain.terms import Method
+from remit.usecases.apply_gateway_report import note_answer
+from remit.usecases.idempotency import Answer, Request, once
+from remit.usecases.loading import need, need_account
+from remit.usecases.payment_attempts import (
+    LOOK_UP_AFTER,
+    Payable,
+    Pick,
+    close_pages,
+    description_of,
+    payable,
+    refs_of,
+    require_not_sent,
+    under_way,
+)
+from remit.usecases.ports import (
+    Books,
+    Changes,
+    Clock,
+    Ids,
+    PaymentGateway,
+    account_ref,
+    invoice_ref,
+    payment_ref,
+)
+
+NOT_FOR_LATER = (Method.BANK_DEBIT,)
+"""Methods that are not authorised first and captured later."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeWish:
+    """Which invoices to charge to which saved method; None: the default one. `capture_later` only authorises (P7), one
+    invoice by card. `collected_on`: the due date that asks for it, when nobody does."""
+
+    account_id: str
+    picks: Sequence[Pick]
+    method_id: str | None = None
+    capture_later: bool = False
+    collected_on: bool = False
+
+
+def charge_saved_method(
+    wish: ChargeWish,
+    request: Request[Payment],
+    firm: Firm,
+    books: Books,
+    gateway: PaymentGateway,
+    clock: Clock,
+    ids: Ids,
+) -> tuple[Payment, Answer]:
+    """Ask the gateway for the money now, and answer with the payment as it then stands.
+
+    The attempt is stored before the gateway is called (P4), its id is the gateway's idempotency key. *Succeeded*,
+    *processing* (a bank debit takes days), *authorized* and *failed* are answers; a failure tells its code, and
+    `authentication_required` means that the customer has to pay by the invoice's pay link. *Pending* is none: the answer
+    was lost, and until it is known, which the agenda sees to, no other payment of these invoices is started.
+
+    `RuleError` before anything is stored: `no_saved_method`, `method_not_allowed`, `invoice_settled`, `invoice_void`,
+    `invoice_disputed`, `payment_under_way`.
+    """
+    now = clock.now()
+    attempt_id = ids.new("pay")
+    _close_open_pages(wish, request, firm, books, gateway, now)
+
+    def decide(consistent: bool) -> tuple[Changes, Payment]:
+        wanted, saved = _payable(wish, firm, books, now)
+        others = list(under_way(wanted.items, books, now).values())
+        require_not_sent(others)
+        if others:  # opened since the pages were closed
+            raise RuleError("payment_under_way", "The customer is on a payment page.", payment_id=others[0].id)
+        attempt = _attempt(attempt_id, wish, wanted, saved, gateway.name, now)
+        items = [replace(item, payment_attempt=attempt.id) for item in wanted.items]
+        if wish.collected_on:
+            today, done = firm.today(now), Collection(now, CollectionResult.STARTED, attempt.id)
+            items = [replace(item, collect_on=item.next_due_after(today), collection=done) for item in items]
+        return [attempt, *items], attempt
+
+    answer = once(books, request, now, decide)
+    payment = need(books.load(payment_ref(wish.account_id, answer.body["id"])), payment_ref(wish.account_id, answer.body["id"]))
+    if payment.is_outcome_unknown and not payment.gateway_ids:
+        payment = ask_gateway(payment, request.actor, firm, books, gateway, clock)
+    return payment, answer
+
+
+def ask_gateway(payment: Payment, actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock) -> Payment:
+    """Give a stored attempt to the gateway, under the attempt's id, and take in what it answers.
+
+    An answer that is lost changes nothing: the attempt waits to be looked up. A refusal is final, and nothing was charged.
+    """
+    account = need_account(books.load(account_ref(payment.account_id)), payment.account_id)
+    loaded = books.load(*(invoice_ref(payment.account_id, allocation.invoice_id) for allocation in payment.intended))
+    invoices = [need(loaded, invoice_ref(payment.account_id, share.invoice_id)) for share in payment.intended]
+    now = clock.now()
+    try:
+        report = gateway.charge(payment, account.payment.customer_id or "", description_of(invoices), now)
+    except TransientError:
+        return payment
+    except RuleError as refusal:
+        report = refused(payment, refusal.code, now)
+    return note_answer(report, actor, firm, books, clock)
+
+
+def refused(payment: Payment, failure: str, now: datetime) -> GatewayReport:
+    """The gateway would not even try: a method that is gone, an amount below its least."""
+    return GatewayReport(
+        payment_id=payment.id,
+        account_id=payment.account_id,
+        status=PaymentStatus.FAILED,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        occurred_at=now,
+        failure=failure,
+        is_hard_failure=True,
+    )
+
+
+def _payable(wish: ChargeWish, firm: Firm, books: Books, now: datetime) -> tuple[Payable, SavedMethod]:
+    loaded = books.load(*refs_of(wish.account_id, wish.picks))
+    saved = need_account(loaded, wish.account_id).payment.method(wish.method_id)
+    if wish.capture_later and (saved.method in NOT_FOR_LATER or len(wish.picks) > 1):
+        raise InvalidError("cannot_capture_later", "An authorisation is for one invoice, by card.")
+    return payable(wish.account_id, wish.picks, saved.method, loaded, firm, firm.today(now)), saved
+
+
+def _close_open_pages(
+    wish: ChargeWish, request: Request[Payment], firm: Firm, books: Books, gateway: PaymentGateway, now: datetime
+) -> None:
+    """Close the pages on which the customer could pay the same invoices, unless this request was answered before."""
+    try:
+        wanted, _ = _payable(wish, firm, books, now)
+        others = list(under_way(wanted.items, books, now).values())
+        require_not_sent(others)
+    except (InvalidError, NotFoundError, RuleError):
+        return  # refused, or answered as the first time, by the decision that follows
+    if others and request.first(books) is None:
+        close_pages(others, books, gateway)
+
+
+def _attempt(attempt_id: str, wish: ChargeWish, wanted: Payable, saved: SavedMethod, gateway_name: str, now: datetime) -> Payment:
+    return Payment(
+        id=attempt_id,
+        account_id=wish.account_id,
+        currency=wanted.currency,
+        amount_minor=wanted.amount_minor,
+        method=saved.method,
+        cash_account=gateway_name,
+        status=PaymentStatus.PENDING,
+        created_at=now,
+        reference=", ".join(item.number for item in wanted.items),
+        intended=wanted.intended,
+        fee=wanted.fee,
+        saved_method=saved.id,
+        capture_later=wish.capture_later,
+        look_up_at=now + LOOK_UP_AFTER,
+    )

@@ -1,0 +1,178 @@
+"""A payment attempt at the gateway: what is asked for, beside what it must not be made, and how it is ended (P3, P4, T4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from remit.domain.errors import InvalidError, RuleError
+from remit.domain.firm import Firm
+from remit.domain.invoices import Invoice
+from remit.domain.open_items import OpenItem
+from remit.domain.payments import Allocation, Fee, Payment, PaymentStatus, check_allocations
+from remit.domain.tax import tax_on
+from remit.domain.terms import Method
+from remit.usecases.idempotency import persist
+from remit.usecases.loading import need
+from remit.usecases.ports import (
+    Books,
+    Changes,
+    Loaded,
+    PaymentGateway,
+    Ref,
+    account_ref,
+    invoice_ref,
+    open_item_ref,
+    payment_ref,
+)
+
+LOOK_UP_AFTER = timedelta(minutes=2)
+"""An answer that did not come by then is asked for: the call itself gives up within half a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """An invoice to pay, and how much of it; None: all that settles it today."""
+
+    invoice_id: str
+    amount_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payable:
+    """What an attempt would ask for: the invoices with their shares, a card fee, and both together."""
+
+    currency: str
+    items: tuple[OpenItem, ...]
+    intended: tuple[Allocation, ...]
+    fee: Fee | None
+
+    @property
+    def amount_minor(self) -> int:
+        return sum(share.amount_minor for share in self.intended) + (self.fee.gross_minor if self.fee else 0)
+
+    def is_asked_by(self, attempt: Payment) -> bool:
+        """Whether an attempt asks for exactly this."""
+        return (attempt.amount_minor, attempt.intended) == (self.amount_minor, self.intended)
+
+
+def refs_of(account_id: str, picks: Sequence[Pick]) -> list[Ref[Any]]:
+    """What has to be loaded to know what is payable: invoices with their terms, open items, and the account."""
+    refs: list[Ref[Any]] = [account_ref(account_id)]
+    for pick in picks:
+        refs += [open_item_ref(account_id, pick.invoice_id), invoice_ref(account_id, pick.invoice_id)]
+    return refs
+
+
+def payable(account_id: str, picks: Sequence[Pick], method: Method, loaded: Loaded, firm: Firm, today: date) -> Payable:
+    """What paying these invoices by `method` takes today: less within a discount's time (T5), more by a card fee (T4).
+
+    `NotFoundError` for an unknown invoice, `InvalidError` for invoices in several currencies, `RuleError` for one that is
+    settled, void or in dispute, whose term refuses the method, or that has less open than was picked.
+    """
+    items = [need(loaded, open_item_ref(account_id, pick.invoice_id)) for pick in picks]
+    invoices = [need(loaded, invoice_ref(account_id, pick.invoice_id)) for pick in picks]
+    if not picks:
+        raise InvalidError("no_invoices", "Name at least one invoice.")
+    currency = items[0].currency
+    shares: list[Allocation] = []
+    for pick, item in zip(picks, items, strict=True):
+        if item.currency != currency:
+            raise InvalidError("currency_mismatch", f"Invoice {item.number} is in {item.currency}, not {currency}.")
+        shares.append(_share(pick, item, method, today))
+    check_allocations(shares, sum(share.amount_minor for share in shares))
+    fee = _fee(invoices, shares, firm) if method is Method.CARD else None
+    return Payable(currency, tuple(items), tuple(shares), fee)
+
+
+def _share(pick: Pick, item: OpenItem, method: Method, today: date) -> Allocation:
+    item.require_open()
+    item.require_undisputed()
+    item.require_method(method)
+    settles = item.payable_on(today)
+    wanted = settles if pick.amount_minor is None else pick.amount_minor
+    if wanted > settles:
+        raise RuleError(
+            "allocation_exceeds_open",
+            f"Invoice {item.number} is settled by {settles} today; {wanted} is too much.",
+            invoice_id=item.invoice_id,
+            open_minor=item.open_minor,
+            payable_minor=settles,
+        )
+    return Allocation(item.invoice_id, wanted)
+
+
+def _fee(invoices: Sequence[Invoice], shares: Sequence[Allocation], firm: Firm) -> Fee | None:
+    """The card fees that the invoices' terms ask for, each on its own share. One tax code taxes them all: an attempt whose
+    terms disagree about it takes each term's fee in a payment of its own."""
+    net, tax, codes = 0, 0, set()
+    for invoice, share in zip(invoices, shares, strict=True):
+        wanted = invoice.term.card_fee
+        if wanted is None:
+            continue
+        own = wanted.net_minor(share.amount_minor)
+        net, tax = net + own, tax + tax_on(own, firm.tax_code(wanted.tax_code))
+        codes.add(wanted.tax_code)
+    if len(codes) > 1:
+        raise RuleError(
+            "card_fees_differ",
+            "These invoices have card fees of different tax codes. Pay them one by one.",
+            tax_codes=sorted(codes),
+        )
+    return Fee(net, tax, codes.pop()) if net else None
+
+
+def description_of(invoices: Sequence[Invoice]) -> str:
+    """What the payer reads on the page and on the statement."""
+    numbers = [invoice.number for invoice in invoices]
+    return f"Invoice {numbers[0]}" if len(numbers) == 1 else f"Invoices {', '.join(numbers)}"[:500]
+
+
+def under_way(items: Sequence[OpenItem], books: Books, now: datetime) -> dict[str, Payment]:
+    """The attempts that may still bring money for these invoices, by id."""
+    ids = {item.payment_attempt: item.account_id for item in items if item.payment_attempt}
+    if not ids:
+        return {}
+    loaded = books.load(*(payment_ref(account_id, id) for id, account_id in ids.items()))
+    found = [attempt for id, account_id in ids.items() if (attempt := loaded.get(payment_ref(account_id, id)))]
+    return {attempt.id: attempt for attempt in found if attempt.is_under_way(now)}
+
+
+def require_not_sent(attempts: Sequence[Payment]) -> None:
+    """`RuleError` when money may be on its way already: a second payment beside it could take it twice (P4)."""
+    sent = (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED)
+    for attempt in attempts:
+        if attempt.status in sent or attempt.is_outcome_unknown:
+            raise RuleError(
+                "payment_under_way",
+                "A payment is being processed, or its outcome is not known yet.",
+                payment_id=attempt.id,
+                status=str(attempt.status),
+                look_up_at=attempt.look_up_at and attempt.look_up_at.isoformat(),
+            )
+
+
+def close_pages(attempts: Sequence[Payment], books: Books, gateway: PaymentGateway) -> None:
+    """Close the hosted pages of attempts that something else takes the place of, so that nobody pays there any more.
+
+    `RuleError` `payment_under_way` when the payer was faster. A page that nobody was sent to yet needs no closing.
+    """
+    for attempt in attempts:
+        if attempt.checkout_url and not gateway.expire_checkout(attempt):
+            raise RuleError("payment_under_way", "A payment of this invoice is being processed.", payment_id=attempt.id)
+        end_attempt(attempt, "superseded", books)
+
+
+def end_attempt(attempt: Payment, why: str, books: Books) -> Payment:
+    """Note that an attempt can bring nothing any more; what the gateway says meanwhile stands."""
+
+    def decide() -> tuple[Changes, Payment]:
+        ref = payment_ref(attempt.account_id, attempt.id)
+        known = need(books.load(ref), ref)
+        waiting = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
+        if known.status not in waiting:
+            return [], known
+        ended = replace(known, status=PaymentStatus.CANCELED, failure=why, look_up_at=None)
+        return [ended], ended
+
+    return persist(books, decide)
