@@ -5,14 +5,17 @@ a subledger that is added up from the entries alone. Operations choose from it w
 compare what is stored with what the entries say.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from remit.domain.accounts import Account, AccountChange
+from remit.domain.accounts import Account, AccountChange, Note
+from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
-from remit.domain.invoices import Invoice
+from remit.domain.invoice_batches import InvoiceBatch
+from remit.domain.invoices import Invoice, SpoiledNumber
 from remit.domain.journal import GENESIS, Balance, JournalEntry, Side, effect
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
@@ -61,9 +64,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What one commit wrote, and under which request (None: a commit that needs no guard)."""
+    """What one commit wrote; `needs_guard`: whether an entry in it must come with the request that asked for it."""
 
     writes: tuple[Write, ...]
+    needs_guard: bool = True
 
     def all[T](self, type: type[T]) -> list[T]:
         return [write.thing for write in self.writes if isinstance(write.thing, type)]
@@ -163,10 +167,12 @@ class Customer:
 
 @dataclass(slots=True)
 class Series:
-    """A number series as its invoices show it."""
+    """A number series as its documents show it. `reserved`: numbers that a batch took and not used yet, with the date that
+    their invoices bear."""
 
     last: int = 0
     last_issued_on: date = date.min
+    reserved: dict[int, date] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -176,7 +182,10 @@ class Model:
     customers: dict[str, Customer] = field(default_factory=dict)
     invoiced_orders: dict[str, str] = field(default_factory=dict)
     series: dict[str, Series] = field(default_factory=dict)
+    batches: dict[str, InvoiceBatch] = field(default_factory=dict)
     guards: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    firm_accounts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(Account of the chart, currency) → debits less credits, over all customers."""
     entries: int = 0
 
     def apply(self, transaction: Transaction) -> None:
@@ -184,30 +193,44 @@ class Model:
             self._take(write.thing)
 
     def _take(self, thing: Any) -> None:
-        match thing:
-            case JournalEntry():
-                self.customer(thing.draft.account_id).subledger(thing.draft.currency).post(thing)
-                self.entries += 1
-            case Guard():
-                self.guards[thing.kind, thing.value] = thing.expires_at
-            case Invoice():
-                self._keep(thing.account_id, thing.id, thing)
-                self.invoiced_orders[thing.order_id] = thing.id
-                number = int(thing.number.rpartition("-")[2])
-                self.series[thing.series] = Series(number, thing.issued_on)
-            case Account():
-                self._keep(thing.id, thing.id, thing)
-            case Balance():
-                self._keep(thing.account_id, thing.currency, thing)
-            case OpenItem():
-                self._keep(thing.account_id, thing.invoice_id, thing)
-            case AccountChange():
-                pass
-            case _ if hasattr(thing, "account_id"):
-                self._keep(thing.account_id, thing.id, thing)
+        take = _TAKEN.get(type(thing))
+        if take:
+            take(self, thing)
+        elif isinstance(thing, Account) or (hasattr(thing, "account_id") and type(thing) not in _NOT_KEPT):
+            owner = thing.id if isinstance(thing, Account) else thing.account_id
+            self.customer(owner).things.setdefault(type(thing), {})[_id(thing)] = thing
 
-    def _keep(self, account_id: str, id: str, thing: Any) -> None:
-        self.customer(account_id).things.setdefault(type(thing), {})[id] = thing
+    def _entry(self, entry: JournalEntry) -> None:
+        self.customer(entry.draft.account_id).subledger(entry.draft.currency).post(entry)
+        self.entries += 1
+        for posting in entry.draft.postings:
+            change = posting.amount_minor if posting.side is Side.DEBIT else -posting.amount_minor
+            self.firm_accounts[posting.account, entry.draft.currency] += change
+
+    def _guard(self, guard: Guard) -> None:
+        self.guards[guard.kind, guard.value] = guard.expires_at
+
+    def _document(self, document: Invoice | CreditNote) -> None:
+        self.customer(document.account_id).things.setdefault(type(document), {})[document.id] = document
+        self._number_used(document.series, int(document.number.rpartition("-")[2]), document.issued_on)
+        if isinstance(document, Invoice):
+            self.invoiced_orders[document.order_id] = document.id
+
+    def _spoiled(self, spoiled: SpoiledNumber) -> None:
+        self._number_used(spoiled.series, spoiled.number, spoiled.issued_on)
+
+    def _reserve(self, batch: InvoiceBatch) -> None:
+        known = self.batches.get(batch.id)
+        self.batches[batch.id] = batch
+        if known is None and batch.numbers:
+            series = self.series.setdefault(batch.series, Series())
+            series.reserved |= dict.fromkeys(batch.numbers, batch.issued_on)
+            series.last, series.last_issued_on = batch.numbers[-1], batch.issued_on
+
+    def _number_used(self, name: str, number: int, issued_on: date) -> None:
+        series = self.series.setdefault(name, Series())
+        if series.reserved.pop(number, None) is None:
+            series.last, series.last_issued_on = number, issued_on
 
     def customer(self, account_id: str) -> Customer:
         if account_id not in self.customers:
@@ -220,6 +243,24 @@ class Model:
 
     def orders_to_invoice(self, customer: Customer) -> list[Order]:
         return [order for order in customer.all(Order) if order.id not in self.invoiced_orders and not order.canceled_at]
+
+
+_TAKEN: dict[type, Callable[[Model, Any], None]] = {
+    JournalEntry: Model._entry,
+    Guard: Model._guard,
+    Invoice: Model._document,
+    CreditNote: Model._document,
+    SpoiledNumber: Model._spoiled,
+    InvoiceBatch: Model._reserve,
+}
+"""How things are taken in that are more than kept in their newest version."""
+
+_NOT_KEPT = (AccountChange, Note)
+
+
+def _id(thing: Any) -> str:
+    found: str = thing.currency if isinstance(thing, Balance) else thing.invoice_id if isinstance(thing, OpenItem) else thing.id
+    return found
 
 
 def open_items(customer: Customer, currency: str | None = None) -> list[OpenItem]:

@@ -27,7 +27,10 @@ from remit.usecases.idempotency import ATTEMPTS, Answer
 from simulation.calendar import jump
 from simulation.invariants import check_step, check_subledger, check_transaction, check_whole
 from simulation.model import Transaction
-from simulation.operations import OPERATIONS, delivery, expect, proof_of, replay_of
+from simulation.operations import accounts, credits, events, gateway, invoices, orders, payments, proofs, schedules, wallet
+from simulation.operations.events import delivery
+from simulation.operations.proofs import proof_of, replay_of
+from simulation.operations.table import OPERATIONS, expect
 from simulation.world import Attempt, InvariantError, World, answer_in
 from tests.fakes import Fault, MachineDiedError, no_waiting
 
@@ -35,6 +38,9 @@ KEY_KEPT = timedelta(days=29)
 """Callers repeat a request for less than the 30 days that its key is kept."""
 
 FULL_CHECK_EVERY = 1_000
+KINDS = (accounts, credits, events, gateway, invoices, orders, payments, proofs, schedules, wallet)
+"""The modules that fill the table of operations."""
+
 LINES_KEPT = 40
 ANSWERS_KEPT = 300
 
@@ -111,7 +117,7 @@ class Simulation:
         """Ask Remit for it, and see how that ends. An end without an answer is no end: the caller asks again later."""
         world = self.world
         before = (attempt.kind, attempt.key) in world.model.guards
-        with self._trouble(disturbed) as troubled:
+        with self._trouble(disturbed) as troubled, self._asking(attempt):
             try:
                 answer = answer_in(attempt.call(attempt.request()))
             except (MachineDiedError, TransientError, ConflictError) as failure:
@@ -136,6 +142,14 @@ class Simulation:
         if isinstance(answer, Answer) and attempt.kind:
             self._check_answer(attempt, answer, before)
         attempt.note(answer)
+
+    @contextmanager
+    def _asking(self, attempt: Attempt) -> Iterator[None]:
+        self.world.asking.append(attempt)
+        try:
+            yield
+        finally:
+            self.world.asking.pop()
 
     def _check_answer(self, attempt: Attempt, answer: Answer, known_before: bool) -> None:
         known = (attempt.kind, attempt.key) in self.world.model.guards
@@ -172,7 +186,8 @@ class Simulation:
         request = attempt.request({"another": "body"} if other_body else None)
         entries = self.world.model.entries
         try:
-            answer = answer_in(attempt.call(request))
+            with self._asking(attempt):
+                answer = answer_in(attempt.call(request))
         except IdempotencyKeyReusedError as refusal:
             self._tell(attempt, "same key, other body: " if other_body else "repeated: ", f"refused: {refusal.code}")
             expect("the same request gets the same answer", other_body, f"{attempt.says}: {refusal}")
@@ -273,6 +288,8 @@ class Simulation:
     # ---- Watching
 
     def _committed(self, transaction: Transaction) -> None:
+        asking = self.world.asking[-1] if self.world.asking else None
+        transaction = replace(transaction, needs_guard=asking is None or not asking.posts_bare)
         check_transaction(self.world.model, transaction)
         for entry in transaction.all(JournalEntry):
             self.digest.update(f"{entry.id} {entry.hash}\n".encode())
@@ -316,8 +333,9 @@ class Simulation:
             self.trace(line)
 
 
-CHECKED_AFTER_THE_DEED = frozenset({"invoice_settled", "attempt_canceled"})
-"""Refusals of what follows a stored attempt: the page of a payment that is no longer to be made."""
+CHECKED_AFTER_THE_DEED = frozenset({"invoice_settled", "invoice_void", "attempt_canceled", "gateway_refused"})
+"""Refusals of what follows a stored attempt: the page of a payment that is no longer to be made, a capture that came too
+late."""
 
 MISCHIEF: tuple[Callable[[Simulation, str | None], None], ...] = (
     *[Simulation.fault] * 6,

@@ -101,7 +101,7 @@ def answers_without_writing(patch: Patch) -> None:
     def forgetful(*_: Any, **__: Any) -> Answer:
         return Answer({"id": "crd_1", "gross_minor": 10**9})
 
-    patch.setattr("simulation.operations.issue_credit", forgetful)
+    patch.setattr("simulation.operations.credits.issue_credit", forgetful)
 
 
 def settles_without_asking(patch: Patch) -> None:
@@ -316,7 +316,7 @@ def done_and_refused(patch: Patch) -> None:
         allocate_payment.allocate_payment(*asked)
         raise RuleError("allocation_exceeds_open", "Refused after it was done.")
 
-    patch.setattr("simulation.operations.allocate_payment", refuses)
+    patch.setattr("simulation.operations.payments.allocate_payment", refuses)
 
 
 def guards_expire_at_once(patch: Patch) -> None:
@@ -363,7 +363,7 @@ def series_not_listed(patch: Patch) -> None:
 
 def explained_without_dates(patch: Patch) -> None:
     explain = explain_balance.explain_balance
-    patch.setattr("simulation.operations.explain_balance", lambda *asked, as_of=None: explain(*asked))
+    patch.setattr("simulation.operations.proofs.explain_balance", lambda *asked, as_of=None: explain(*asked))
 
 
 def parts_rounded_down(patch: Patch) -> None:
