@@ -232,6 +232,22 @@ class Bench:
         self.measure("payment by hand, oldest of the open ones first", Budget(WEBHOOK.wru), lambda: self._oldest_first(account))
         self.measure("issue a credit", CREDIT, lambda: office.credit(account))
 
+    def money_back(self) -> None:
+        """For information: nothing is promised of these."""
+        office, account = self.office, self.old.account_id
+        unpaid, paid, canceled = (office.invoice(account, TEN_LINES) for _ in range(3))
+        self.measure("credit note of an open invoice, one line", Budget(), lambda: office.credit_note(account, unpaid))
+        payment = self._paid(account, paid)
+        self.measure("refund of a receipt, paid out by hand", Budget(), lambda: office.refund(account, payment, 1_000))
+        self._paid(account, canceled)
+        self.measure(
+            "cancel a paid purchase of 10 lines and refund it", Budget(), lambda: office.cancel_purchase(account, canceled)
+        )
+
+    def _paid(self, account: str, invoice_id: str) -> str:
+        total = next(item.open_minor for item in self.office.journal.open_items(account, "EUR") if item.invoice_id == invoice_id)
+        return str(self.office.receive(account, total, {invoice_id: total}).body["id"])
+
     def _oldest_first(self, account: str) -> None:
         self.office.receive(account, 1_000, oldest_first=True)
 
@@ -390,7 +406,7 @@ def bench_on(engine: Stack) -> Iterator[Bench]:
 def measured_on(engine: Stack) -> list[Figure]:
     """The figures of all operations, each group from an empty table: a number series knows no past before its last date."""
     groups: list[tuple[Callable[[Bench], None], ...]] = [
-        (Bench.issuing, Bench.webhooks, Bench.reading, Bench.payments_and_credits),
+        (Bench.issuing, Bench.webhooks, Bench.reading, Bench.payments_and_credits, Bench.money_back),
         (Bench.issuing_in_batches,),
         (Bench.dunning,),
         (Bench.finding_the_due,),

@@ -35,6 +35,7 @@ from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import GatewayReport, Payment, PaymentStatus
+from remit.domain.refunds import Refund, RefundReport, RefundStatus
 from remit.domain.terms import Method
 from remit.usecases import idempotency
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
@@ -73,7 +74,7 @@ class _Planned:
 class Trouble:
     """Faults planned by the number of the step at which they strike; steps are counted from the planning on.
 
-    Steps are named `load`, `commit`, `send`, and after what is asked of the gateway: `checkout`, `charge`, `capture`…
+    Steps are named `load`, `commit`, `send`, and after what is asked of the gateway: `checkout`, `charge`, `capture`, `refund`…
     A plan without a name counts all but loads.
     """
 
@@ -570,6 +571,8 @@ class FakeGateway:
     charged: dict[str, PaymentStatus] = field(default_factory=dict)
     captured: dict[str, int] = field(default_factory=dict)
     names: dict[str, PaymentName] = field(default_factory=dict)
+    refunds: dict[str, RefundReport] = field(default_factory=dict)
+    refunds_are: RefundStatus = RefundStatus.SUCCEEDED
     _asked: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def start_checkout(self, payment: Payment, description: str, payer: Payer, return_url: str) -> CheckoutPage:
@@ -659,6 +662,25 @@ class FakeGateway:
             is_hard_failure=hard,
             authorized_until=payment.created_at + timedelta(days=7) if status is PaymentStatus.AUTHORIZED else None,
         )
+
+    def refund(self, refund: Refund, payment: Payment, *, asked_before: bool) -> RefundReport:
+        """Gives back at once, unless `refunds_are` says otherwise; Σ refunds of a payment never exceed its amount."""
+        with self.trouble.step("refund"):
+            if refund.id not in self.refunds:
+                given = sum(made.amount_minor for made in self.refunds.values() if made.payment_id == payment.id)
+                if given + refund.amount_minor > payment.amount_minor:
+                    raise RuleError("gateway_refused", "The payment gateway refused: charge_already_refunded.")
+                self.refunds[refund.id] = RefundReport(
+                    refund_id=refund.id,
+                    account_id=refund.account_id,
+                    payment_id=payment.id,
+                    status=self.refunds_are,
+                    amount_minor=refund.amount_minor,
+                    currency=refund.currency,
+                    occurred_at=self.clock.now(),
+                    gateway_id=f"re_{refund.id}",
+                )
+            return self.refunds[refund.id]
 
 
 @dataclass(frozen=True, slots=True)

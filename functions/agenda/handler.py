@@ -22,8 +22,10 @@ from remit.domain.actor import Actor, Channel
 from remit.domain.firm import Firm
 from remit.usecases.cancel_payment import release_authorization
 from remit.usecases.collect_invoice import collect_invoice
+from remit.usecases.expire_credit import expire_credit
 from remit.usecases.ports import AgendaKind, DueThing
 from remit.usecases.resolve_outcome import Outcome, resolve_outcome
+from remit.usecases.submit_refund import submit_refund
 
 PAGE = 200
 RESERVE_MS = 60_000
@@ -59,6 +61,15 @@ def _collect(due: DueThing, firm: Firm) -> str:
     return str(collected.result)
 
 
+def _refund(due: DueThing, firm: Firm) -> str:
+    return str(submit_refund(due.account_id, due.id, firm, books, gateway(), deployed_clock()).status)
+
+
+def _expire(due: DueThing, firm: Firm) -> str:
+    credit = expire_credit(due.account_id, due.id, firm, books, deployed_clock())
+    return "still usable" if credit.open_minor else "expired"
+
+
 def _by_instant(firm: Firm, now: datetime) -> str:
     return now.isoformat()
 
@@ -79,6 +90,8 @@ class Work:
 WORK: dict[AgendaKind, Work] = {
     AgendaKind.OUTCOME: Work(_by_instant, _resolve),
     AgendaKind.AUTHORIZATION: Work(_by_instant, _release),
+    AgendaKind.REFUND: Work(_by_instant, _refund),
+    AgendaKind.CREDIT_EXPIRY: Work(_by_date, _expire),
     AgendaKind.COLLECTION: Work(_by_date, _collect),
 }
 """Kind → work, in the order in which it is done: what is under way is cleared up before anything new is begun."""

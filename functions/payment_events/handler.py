@@ -17,9 +17,12 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.stripe.events import DisputeReport, dispute_report_of, method_of, report_of
+from remit.adapters.stripe.refunds import is_of_refund, refund_report_of
 from remit.domain.actor import Actor, Channel
 from remit.domain.payments import GatewayReport, Payment
+from remit.domain.refunds import Refund
 from remit.usecases.apply_gateway_report import apply_gateway_report
+from remit.usecases.apply_refund_report import apply_refund_report
 from remit.usecases.idempotency import Request
 from remit.usecases.ports import PaymentGateway
 from remit.usecases.saved_methods import MethodReport, save_method
@@ -62,9 +65,28 @@ def _save(report: MethodReport, event: dict[str, Any]) -> None:
     logger.info("method saved", extra={"event_id": event["id"], "account_id": report.account_id, "kept": saved is not None})
 
 
+def _refund_event(event: dict[str, Any]) -> dict[str, Any] | None:
+    return event if is_of_refund(event) else None
+
+
+def _apply_refund(event: dict[str, Any], _again: dict[str, Any]) -> None:
+    """A refund names the gateway's payment, and that one names ours, unless it was made here."""
+    report = refund_report_of(event, lambda intent: gateway().payment_of(intent))
+    if report is None:
+        return
+    request = Request(ACTOR, "event", event["id"], event["type"], _present_refund, lifetime=None)
+    answer = apply_refund_report(report, request, current_firm(books), books, deployed_clock())
+    logger.info("event applied", extra={"event_id": event["id"], "replayed": answer.replayed, **answer.body})
+
+
+def _present_refund(refund: Refund) -> dict[str, str]:
+    return {"refund_id": refund.id, "status": str(refund.status)}
+
+
 READERS: tuple[tuple[Callable[[dict[str, Any]], Any], Callable[[Any, dict[str, Any]], None]], ...] = (
     (method_of, _save),
     (dispute_report_of, _apply_dispute),
+    (_refund_event, _apply_refund),
     (report_of, _apply),
 )
 """How an event is read → what is done with what it says. One event may say several things; the guard comes last."""

@@ -18,6 +18,7 @@ from remit.adapters.dynamodb.books import DynamoBooks
 from remit.adapters.http.problems import CONTENT_TYPE, internal_problem, problem
 from remit.adapters.secrets import secrets
 from remit.adapters.stripe.events import is_of_interest
+from remit.adapters.stripe.refunds import is_of_refund
 from remit.adapters.stripe.webhook import verify
 from remit.domain.errors import ForbiddenError, InvalidError
 from remit.usecases.ports import guard_ref
@@ -55,7 +56,7 @@ def _receive(event: dict[str, Any], correlation_id: str) -> dict[str, Any]:
             secrets("GATEWAY_SECRET_ARN", "webhook_secret", "webhook_secret_previous"),
         )
         message = json.loads(payload)
-        wanted = is_of_interest(message)
+        wanted = is_of_interest(message) or is_of_refund(message)
     except ForbiddenError as forged:
         return _refuse(HTTPStatus.BAD_REQUEST, forged.code, forged.detail, correlation_id)
     except (InvalidError, ValueError, AttributeError, RecursionError):

@@ -47,6 +47,7 @@ NEEDS: dict[str, set[str]] = {
     "projections": {"pynamodb", "msgspec"},
     "totals": {"pynamodb", "pydantic", "msgspec"},
     "totals_rebuild": {"pynamodb", "msgspec"},
+    "refunds": {"pynamodb", "pydantic", "msgspec", "ulid"},
 }
 
 NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "tests", "local", "pkg_resources", "setuptools")

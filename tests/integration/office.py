@@ -11,10 +11,13 @@ from typing import Any
 
 from remit.adapters.dynamodb.books import DynamoAgenda, DynamoBooks, DynamoJournal
 from remit.contract.accounts import AccountView
+from remit.contract.credits import CreditView, IssuedCreditNoteView
 from remit.contract.invoices import InvoiceView, OrderView
-from remit.contract.payments import CreditView, PaymentView
+from remit.contract.payments import PaymentView
+from remit.contract.refunds import CancellationView, RefundView
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.actor import Actor, Channel
+from remit.domain.credit_notes import CreditNoteTerms, LineCredit
 from remit.domain.credits import CreditKind, CreditTerms, TaxOption
 from remit.domain.dunning import Notice
 from remit.domain.errors import ConflictError, TransientError
@@ -29,17 +32,20 @@ from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, Method, PaymentTerm
 from remit.usecases.allocate_payment import allocate_payment
 from remit.usecases.apply_gateway_report import apply_gateway_report
+from remit.usecases.cancel_purchase import CancellationWish, RefundChoice, cancel_purchase
 from remit.usecases.change_account import change_account
 from remit.usecases.dun_account import DunningOutcome, dun_account
 from remit.usecases.idempotency import Answer, Request
 from remit.usecases.issue_batch import issue_batch
 from remit.usecases.issue_credit import CreditWish, issue_credit
+from remit.usecases.issue_credit_note import CreditNoteWish, issue_credit_note
 from remit.usecases.issue_invoice import issue_invoice
 from remit.usecases.open_account import NewAccount, open_account
 from remit.usecases.payment_attempts import Pick
 from remit.usecases.place_order import OrderWish, place_order
 from remit.usecases.ports import CheckoutPage, Letter, Payer, Ref, open_item_ref, payment_ref
 from remit.usecases.receive_payment import ReceivedPayment, receive_payment
+from remit.usecases.refund_payment import RefundWish, refund_payment
 from remit.usecases.set_firm import set_firm
 from remit.usecases.start_checkout import CheckoutWish, start_checkout
 
@@ -261,8 +267,26 @@ class Office:
     def credit(self, account_id: str, amount_minor: int = 1_210, key: str | None = None) -> Answer:
         terms = CreditTerms(CreditKind.GOODWILL, "Outage on 14 February")
         wish = CreditWish(account_id, Money(amount_minor, "EUR"), TaxOption.INCLUDED, terms, "VAT21")
-        request = self._request(key, wish, CreditView.plain)
+        request = self._request(key, wish, lambda credit: CreditView.of(credit).model_dump(mode="json"))
         return issue_credit(wish, request, self.firm, self.books, self.clock, self.ids)
+
+    def credit_note(self, account_id: str, invoice_id: str, key: str | None = None) -> Answer:
+        """For the first line of the invoice."""
+        wish = CreditNoteWish(account_id, invoice_id, [LineCredit(1)], CreditNoteTerms("Returned", rma="RMA-2026-0017"))
+        request = self._request(key, wish, lambda issued: IssuedCreditNoteView.issued(issued).model_dump(mode="json"))
+        return issue_credit_note(wish, request, self.firm, self.books, self.clock, self.ids)
+
+    def cancel_purchase(self, account_id: str, invoice_id: str, key: str | None = None) -> Answer:
+        """Wholly, with the suggested refund."""
+        credit = CreditNoteWish(account_id, invoice_id, None, CreditNoteTerms("Changed their mind"))
+        wish = CancellationWish(credit, RefundChoice.SUGGESTED)
+        request = self._request(key, wish, lambda done: CancellationView.of(done).model_dump(mode="json"))
+        return cancel_purchase(wish, request, self.firm, self.books, self.clock, self.ids)
+
+    def refund(self, account_id: str, payment_id: str, amount_minor: int, key: str | None = None) -> Answer:
+        wish = RefundWish(account_id, payment_id, amount_minor, "Complaint")
+        request = self._request(key, wish, lambda refund: RefundView.of(refund).model_dump(mode="json"))
+        return refund_payment(wish, request, self.firm, self.books, self.clock, self.ids)
 
     def checkout(self, account_id: str, invoice_id: str, key: str | None = None) -> tuple[Payment, Answer]:
         request = self._request(key, (account_id, invoice_id), present_payment)

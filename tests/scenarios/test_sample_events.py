@@ -90,8 +90,18 @@ EXPECTED: dict[str, Check] = {
     "agenda/run": lambda found: found.answer["all"] is True,
     "clock/move_back": answers(409, "clock_moves_forward"),
     "clock/read": answers(200),
+    "credits/allocate_unknown": answers(404, "credit_not_found"),
+    "credits/cancel_unknown": answers(404, "credit_not_found"),
+    "credits/credit_note": lambda found: (
+        (found.status, found.body["number"][:3], found.body["applied_minor"]) == (201, "CN-", 1210)
+    ),
     "credits/goodwill": lambda found: (found.status, found.body["tax_minor"]) == (201, 420),
     "credits/list": answers(200),
+    "credits/list_credit_notes": answers(200),
+    "credits/list_open": answers(200),
+    "credits/read_unknown": answers(404, "credit_not_found"),
+    "credits/read_unknown_credit_note": answers(404, "credit_note_not_found"),
+    "credits/reverse_unknown": answers(404, "credit_not_found"),
     "dunning/dun": returns(why="not_overdue", tier=None),
     "dunning/dun_unknown_account": fails_with("NotFoundError"),
     "dunning/find_due": lambda found: found.answer["cursor"] is None,
@@ -165,6 +175,16 @@ EXPECTED: dict[str, Check] = {
     "totals/month": lambda found: (found.status, found.body["month"]) == (200, "2026-11"),
     "totals/statuses": answers(200),
     "totals_rebuild/check": returns(step="count", replace=False, accounts=0),
+    "refunds/approve_unknown": answers(404, "refund_not_found"),
+    "refunds/available_credit_at_zero": answers(409, "no_available_credit"),
+    "refunds/cancel_purchase": lambda found: (
+        (found.status, found.body["refunds"], found.body["invoice"]["open_minor"]) == (201, [], 0)
+    ),
+    "refunds/cancel_unknown": answers(404, "refund_not_found"),
+    "refunds/list": answers(200),
+    "refunds/read_unknown": answers(404, "refund_not_found"),
+    "refunds/receipt_not_received": answers(409, "refund_exceeds_captured"),
+    "refunds/reverse_unknown": answers(404, "refund_not_found"),
 }
 """Event → what its handler is to make of it."""
 

@@ -257,3 +257,12 @@ def test_G4_a_dispute_is_queued_though_it_names_no_payment_of_ours(webhooks: Mod
     thing = {"payment_intent": "pi_1", "created": 1772442000, "id": "du_1", "amount": 1, "currency": "eur", "status": "lost"}
     event = {"id": "evt_d", "type": "charge.dispute.created", "created": 1772442100, "data": {"object": thing}}
     assert send(webhooks, event) == (200, {"status": "accepted"})
+
+
+@pytest.mark.parametrize("metadata", [{}, {"remit_refund_id": "ref_1"}], ids=["of the dashboard", "of ours"])
+def test_R8_G4_a_refund_is_queued_whoever_made_it(webhooks: ModuleType, metadata: dict[str, str]) -> None:
+    """Only the ledger can say whether a refund that names nobody gives back a payment of ours."""
+    refund = {"id": "re_1", "amount": 100, "currency": "eur", "payment_intent": "pi_1", "metadata": metadata}
+    event = {"id": "evt_1", "type": "refund.created", "created": 1772442000, "data": {"object": refund}}
+    assert send(webhooks, event) == (200, {"status": "accepted"})
+    assert webhooks.queue.messages == [event]

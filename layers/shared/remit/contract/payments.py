@@ -1,4 +1,4 @@
-"""Payments and credits as the API speaks of them."""
+"""Payments as the API speaks of them."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -6,17 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from remit.contract.common import Body, Currency, Day, Id, Page, PositiveMinor, ShortText, SubscriptionId, View
-from remit.contract.firm import TaxCodeName
+from remit.contract.common import Body, Currency, Day, Id, Page, PositiveMinor, ShortText, View
 from remit.domain.accounts import Account
-from remit.domain.credits import CreditKind, CreditTerms, TaxOption
 from remit.domain.invoices import Invoice
 from remit.domain.money import Money
 from remit.domain.open_items import InvoiceStatus, OpenItem
 from remit.domain.payments import MAX_ALLOCATIONS, Allocation, DisputeStatus, Payment, PaymentState, PaymentStatus
 from remit.domain.terms import Method
 from remit.usecases.charge_saved_method import ChargeWish
-from remit.usecases.issue_credit import CreditWish
 from remit.usecases.payment_attempts import Pick
 from remit.usecases.reallocate_payment import Reallocation
 from remit.usecases.receive_payment import ReceivedPayment
@@ -289,39 +286,3 @@ class CheckoutView(View):
     payment_id: Id
     checkout_url: str
     expires_at: datetime | None
-
-
-class NewCreditBody(Body):
-    """`amount_minor` is gross with tax `included`, net with `not_included`, untaxed with `waived` (then no `tax_code`)."""
-
-    kind: Literal[CreditKind.GOODWILL, CreditKind.FIRST_PAYMENT, CreditKind.LAST_PAYMENT] = CreditKind.GOODWILL
-    amount_minor: PositiveMinor
-    currency: Currency
-    tax_option: TaxOption
-    tax_code: TaxCodeName | None = None
-    reason: ShortText
-    subscription_id: SubscriptionId | None = Field(None, description="For first and last payment credits, and needed there")
-    expires_on: Day | None = Field(None, description="The last day on which it can be used")
-    is_refundable: bool = Field(False, description="Whether money may be given back for it")
-
-    def to_wish(self, account_id: str) -> CreditWish:
-        terms = CreditTerms(self.kind, self.reason, self.subscription_id, self.expires_on, self.is_refundable)
-        return CreditWish(account_id, Money(self.amount_minor, self.currency), self.tax_option, terms, self.tax_code)
-
-
-class CreditView(View):
-    id: Id
-    account_id: Id
-    currency: str
-    kind: CreditKind
-    tax_option: TaxOption
-    tax_code: str | None
-    gross_minor: int
-    tax_minor: int
-    open_minor: int
-    issued_on: date
-    reason: str
-
-
-class CreditsPage(Page):
-    credits: list[CreditView]

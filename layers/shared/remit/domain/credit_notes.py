@@ -8,7 +8,7 @@ from decimal import Decimal
 from remit.domain.credits import Credit, CreditKind, TaxOption
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.invoices import Invoice, NumberSeries, Party
-from remit.domain.money import round_half_up
+from remit.domain.money import round_half_up, split
 from remit.domain.open_items import CreditedLine, OpenItem
 from remit.domain.orders import LineShare, OrderKind
 from remit.domain.tax import TaxCode, TaxSubtotal
@@ -97,6 +97,28 @@ class CreditNote:
         return dict(sorted(found.items()))
 
 
+def creditable_shares(invoice: Invoice, item: OpenItem) -> tuple[LineShare, ...]:
+    """What may be credited of each line in all (C6): its amount, less its share of an early-payment discount that was taken,
+    which the customer never paid.
+
+    100.00 + 21 % paid with 2.42 of discount (2.00 + 0.42 tax): 98.00 + 20.58.
+    """
+    shares = invoice.priced.shares()
+    taken = item.discount_taken_minor
+    if not taken or item.discount is None:
+        return shares
+    offered = item.discount.discount
+    nets, taxes = [share.net_minor for share in shares], [share.tax_minor for share in shares]
+    net_saved = taken
+    for code, tax in offered.taxes:
+        tax_saved = round_half_up(Decimal(tax) * taken / offered.gross_minor)
+        net_saved -= tax_saved
+        of_code = [n if line.tax_code.code == code else 0 for n, line in zip(taxes, invoice.priced.lines, strict=True)]
+        taxes = [n - saved for n, saved in zip(taxes, split(tax_saved, of_code), strict=True)]
+    nets = [n - saved for n, saved in zip(nets, split(net_saved, nets), strict=True)]
+    return tuple(LineShare(net, tax) for net, tax in zip(nets, taxes, strict=True))
+
+
 def left_on_line(share: LineShare, credited: CreditedLine | None) -> LineShare:
     """What earlier credit notes have left of a line."""
     if credited is None:
@@ -124,6 +146,18 @@ def credit_of_line(share: LineShare, left: LineShare, amount_minor: int | None, 
     return LineShare(amount_minor - tax, tax)
 
 
+def all_lines(invoice: Invoice, item: OpenItem) -> tuple[LineCredit, ...]:
+    """Every line with something left to credit, in full (R3); `RuleError` when nothing is."""
+    credited = {line.line: line for line in item.credited}
+    shares = enumerate(creditable_shares(invoice, item), start=1)
+    left = tuple(LineCredit(n) for n, share in shares if left_on_line(share, credited.get(n)).gross_minor > 0)
+    if not left:
+        raise RuleError(
+            "nothing_to_credit", f"Invoice {invoice.number} is credited in full.", invoice_id=invoice.id, creditable_minor=0
+        )
+    return left
+
+
 def credit_lines(invoice: Invoice, item: OpenItem, wishes: Sequence[LineCredit], option: TaxOption) -> tuple[CreditNoteLine, ...]:
     """The lines of a credit note.
 
@@ -135,7 +169,7 @@ def credit_lines(invoice: Invoice, item: OpenItem, wishes: Sequence[LineCredit],
     if len({wish.line for wish in wishes}) != len(wishes):
         raise InvalidError("duplicate_line", "Each line is named once.")
     credited = {line.line: line for line in item.credited}
-    shares = invoice.priced.shares()
+    shares = creditable_shares(invoice, item)
     lines: list[CreditNoteLine] = []
     for wish in wishes:
         if not 1 <= wish.line <= len(shares):
@@ -184,7 +218,7 @@ class CreditNoteTerms:
     rma: str | None = None
 
 
-def issue_credit_note(
+def new_credit_note(
     credit_note_id: str,
     invoice: Invoice,
     item: OpenItem,
@@ -195,15 +229,18 @@ def issue_credit_note(
     now: datetime,
     *,
     apply: bool,
+    is_refundable: bool = True,
 ) -> tuple[CreditNote, Credit, OpenItem, NumberSeries]:
     """The numbered note, its credit lot, the item with the lines marked, and the advanced counter.
 
-    With `apply`, the note lowers what is open on its invoice first (that is for the caller to post and settle:
-    `note.applied_minor`); the rest is the lot's to keep.
+    With `apply`, the note lowers what its invoice still asks for first, then what of it was written off (that is for the
+    caller to settle and post: `note.applied_minor`); the rest is the lot's to keep. `is_refundable`: whether money may be
+    given back for the lot (R4).
     """
     require_creditable(item)
     advanced, number, issued_on = series.next(today)
     gross = sum(line.gross_minor for line in lines)
+    applied = min(gross, item.open_minor + item.recoverable_minor) if apply else 0
     credit_id = "crd_" + credit_note_id.partition("_")[2]
     note = CreditNote(
         id=credit_note_id,
@@ -222,7 +259,7 @@ def issue_credit_note(
         lines=tuple(lines),
         tax_option=terms.option,
         reason=terms.reason,
-        applied_minor=min(gross, item.open_minor) if apply else 0,
+        applied_minor=applied,
         credit_id=credit_id,
         rma=terms.rma,
         invoice_kind=invoice.kind,
@@ -235,11 +272,11 @@ def issue_credit_note(
         tax_option=terms.option,
         gross_minor=gross,
         tax_minor=note.tax_minor,
-        open_minor=gross,
+        open_minor=gross - applied,
         issued_on=issued_on,
         issued_at=now,
         reason=terms.reason,
-        is_refundable=True,
+        is_refundable=is_refundable,
         credit_note_id=note.id,
         invoice_id=invoice.id,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NoReturn
 
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.money import Money
@@ -40,7 +41,7 @@ class Credit:
 
     `subscription_id` for the kinds that need one. `expires_on`: the last day on which it can be used (C7).
     `is_refundable`: whether money may be given back for it (R4). `credit_note_id`, `invoice_id`: where a memo comes from.
-    `reversed_by`: the invoice that took it back (C4).
+    `reversed_by`: the invoice that took it back (C4). `expired_minor`: what nobody used in time (C7).
     """
 
     id: str
@@ -61,6 +62,7 @@ class Credit:
     credit_note_id: str | None = None
     invoice_id: str | None = None
     reversed_by: str | None = None
+    expired_minor: int = 0
     entries: tuple[int, ...] = ()
     version: int = 0
 
@@ -83,27 +85,66 @@ class Credit:
     def put_back(self, amount_minor: int) -> "Credit":
         return replace(self, open_minor=self.open_minor + amount_minor)
 
+    def has_expired(self, today: date) -> bool:
+        return self.expires_on is not None and today > self.expires_on
+
+    def expire(self) -> "Credit":
+        """What is unused is the firm's again (C7)."""
+        return replace(self, open_minor=0, expired_minor=self.expired_minor + self.open_minor)
+
+    def cancel(self) -> NoReturn:
+        """A credit is never canceled (C4): `RuleError` that says what to do instead."""
+        raise RuleError(
+            "credit_not_cancelable",
+            "A credit cannot be canceled. Reverse it: that makes an invoice of the same amount, with a note.",
+            credit_id=self.id,
+            reversed_by=self.reversed_by,
+        )
+
+    def reverse(self, invoice_id: str) -> "Credit":
+        """Note the invoice that takes it back (C4). `RuleError` when one does, or when part of it expired: that part is the
+        firm's already."""
+        if self.reversed_by is not None:
+            raise RuleError("credit_reversed", "The credit was reversed already.", invoice_id=self.reversed_by)
+        if self.expired_minor:
+            raise RuleError(
+                "credit_expired",
+                f"Of credit {self.id}, {self.expired_minor} has expired and is the firm's again; it cannot be reversed whole.",
+                credit_id=self.id,
+                expired_minor=self.expired_minor,
+            )
+        return replace(self, reversed_by=invoice_id)
+
     def require_usable(self, item: OpenItem, today: date, *, pays_instalments: bool) -> None:
         """`RuleError` unless this credit may pay that invoice (C1, C5, C7).
 
         `pays_instalments`: the firm's setting that credits may pay invoices in instalments, off by default.
         """
-        if self.expires_on is not None and today > self.expires_on:
-            raise RuleError("credit_expired", f"Credit {self.id} could be used until {self.expires_on}.", credit_id=self.id)
+        if refusal := self.why_unusable(item, today, pays_instalments=pays_instalments):
+            raise refusal
+
+    def why_unusable(self, item: OpenItem, today: date, *, pays_instalments: bool) -> RuleError | None:
+        """The refusal of paying that invoice with this credit; None when it may. A credit may always pay the invoice that
+        reverses it."""
+        if self.has_expired(today):
+            return RuleError("credit_expired", f"Credit {self.id} could be used until {self.expires_on}.", credit_id=self.id)
         if item.is_in_instalments and not pays_instalments:
-            raise RuleError(
+            return RuleError(
                 "invoice_in_instalments",
                 f"Invoice {item.number} is paid in instalments, and credits do not pay those unless the firm says so.",
                 invoice_id=item.invoice_id,
                 setting="credits_pay_instalments",
             )
         if item.kind is OrderKind.REFUND_REVERSAL:
-            raise RuleError("invoice_needs_money", f"Invoice {item.number} asks for refunded money back; a credit cannot pay it.")
-        usable, what = _USABLE[self.kind]
-        if not usable(self, item):
-            raise RuleError(
-                "credit_not_for_this_invoice", f"A {self.kind} credit pays {what} only.", credit_id=self.id, pays=what
+            return RuleError(
+                "invoice_needs_money",
+                f"Invoice {item.number} asks for refunded money back; a credit cannot pay it.",
+                invoice_id=item.invoice_id,
             )
+        usable, what = _USABLE[self.kind]
+        if usable(self, item) or item.invoice_id == self.reversed_by:
+            return None
+        return RuleError("credit_not_for_this_invoice", f"A {self.kind} credit pays {what} only.", credit_id=self.id, pays=what)
 
 
 _USABLE: Mapping[CreditKind, tuple[Callable[[Credit, OpenItem], bool], str]] = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -99,6 +99,18 @@ class Firm:
     def gateway_day(self, now: datetime) -> date:
         """The payment gateway's calendar date at instant `now`, which refunds go by (R7)."""
         return now.astimezone(ZoneInfo(self.money.gateway_time_zone)).date()
+
+    def refunds_held_until(self, now: datetime) -> datetime:
+        """When a refund asked for at `now` is given to the processor: at the end of the gateway's day, or at once (R7)."""
+        if not self.money.hold_refunds:
+            return now
+        zone = ZoneInfo(self.money.gateway_time_zone)
+        return datetime.combine(self.gateway_day(now) + timedelta(days=1), time.min, zone).astimezone(UTC)
+
+    def needs_second_person(self, amount_minor: int, currency: str) -> bool:
+        """Whether a refund of that amount waits for somebody else's approval (R10)."""
+        limit = self.money.refund_limits.get(currency)
+        return limit is not None and amount_minor > limit
 
     def today(self, now: datetime) -> date:
         """The firm's calendar date at instant `now`: what invoices and due dates mean by a day."""

@@ -193,6 +193,11 @@ class OpenItem:
     def credited_minor(self) -> int:
         return sum(line.gross_minor for line in self.credited)
 
+    @property
+    def discount_taken_minor(self) -> int:
+        """What an early payment saved."""
+        return self.taken_discount.discount.gross_minor if self.taken_discount else 0
+
     def settled_by(self, source_id: str) -> int:
         return sum(settlement.amount_minor for settlement in self.settlements if settlement.source_id == source_id)
 

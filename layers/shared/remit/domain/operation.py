@@ -87,11 +87,20 @@ class Operation:
 
     # What it does to invoices
 
-    def settle(self, source_id: str, allocations: Sequence[Allocation], value_date: date, *, granted: bool = False) -> None:
-        """Pay invoices from a source that the caller accounts for: a lot, or the wallet.
+    def settle(
+        self,
+        source_id: str,
+        allocations: Sequence[Allocation],
+        value_date: date,
+        *,
+        granted: bool = False,
+        earns_discount: bool = True,
+    ) -> None:
+        """Pay invoices from a source that the caller accounts for: a lot, the wallet, a credit note.
 
-        An allocation that covers what settles the invoice within its discount's time takes the discount (T5); one for a
-        written-off invoice recovers it (I9). `granted`: a top-up that is paid so becomes balance that was given.
+        An allocation that covers what settles the invoice within its discount's time takes the discount (T5), unless it is
+        no payment (`earns_discount`); one for a written-off invoice recovers it (I9). `granted`: a top-up that is paid so
+        becomes balance that was given.
         """
         for allocation in allocations:
             item = self.item(allocation.invoice_id)
@@ -100,7 +109,7 @@ class Operation:
                 self._recovered.append((item.invoice_id, allocation.amount_minor))
                 continue
             settled = item.settle(allocation.amount_minor, source_id)
-            discount = item.discount_on(value_date)
+            discount = item.discount_on(value_date) if earns_discount else None
             if discount and allocation.amount_minor == item.payable_on(value_date):
                 settled = settled.take_discount(discount, source_id)
                 self._discounts.append((item.invoice_id, discount))

@@ -415,11 +415,16 @@ def credit_expired(credit: Credit, amount_minor: int, why: Circumstances) -> Ent
 
 # ---- Refunds --------------------------------------------------------------------------------------------------------
 
-_REFUND_ACCOUNTS: Mapping[RefundFrom, str] = {RefundFrom.CREDIT: "credit", RefundFrom.WALLET: "wallet"}
+_REFUND_ACCOUNTS: Mapping[RefundFrom, str] = {
+    RefundFrom.CREDIT: "credit",
+    RefundFrom.WALLET: "wallet",
+    RefundFrom.LOSS: "bad_debt",
+}
 
 
 def refund_requested(refund: Refund, effects: Effects, why: Circumstances) -> EntryDraft:
-    """Money is on its way back: credit Dr (or wallet, or receivable where an invoice opens again); refunds_in_transit Cr."""
+    """Money is on its way back: credit Dr (or wallet, or receivable where an invoice opens again); refunds_in_transit Cr.
+    What was given back in the gateway's dashboard beyond all that is a loss: bad_debt Dr."""
     return _refund(
         EntryKind.REFUND_REQUESTED,
         refund,
@@ -451,7 +456,7 @@ def refund_returned(
     `back`: lot → amount that is credit again. An invoice that it had opened is paid again as far as it is still open; what
     is not becomes unapplied credit of the payment. What came from the wallet is in the wallet again.
     """
-    from_wallet = sum(source.amount_minor for source in refund.sources if source.account is RefundFrom.WALLET)
+    elsewhere = (RefundFrom.WALLET, RefundFrom.LOSS)
     return _refund(
         EntryKind.REFUND_RETURNED,
         refund,
@@ -459,7 +464,11 @@ def refund_returned(
             _debit(f"cash:{refund.cash_account}" if had_succeeded else "refunds_in_transit", refund.amount_minor, refund.id),
             *effects.postings(),
             *(_credit("credit", amount, lot) for lot, amount in back.items()),
-            _credit("wallet", from_wallet, refund.id),
+            *(
+                _credit(_REFUND_ACCOUNTS[source.account], source.amount_minor, source.document_id)
+                for source in refund.sources
+                if source.account in elsewhere
+            ),
         ],
         effects,
         why,

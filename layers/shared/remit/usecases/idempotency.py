@@ -13,12 +13,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from remit.domain.actor import Actor
-from remit.domain.errors import ConflictError, IdempotencyKeyReusedError, RemitError, TransientError
+from remit.domain.errors import ConflictError, IdempotencyKeyReusedError, LedgerBrokenError, RemitError, TransientError
 from remit.usecases.guards import Guard, GuardTakenError
 from remit.usecases.ports import Books, Changes, guard_ref
 
 ATTEMPTS = 12
 """Optimistic writes are tried this often; with the pauses below that is over 20 s of contention on one number series."""
+
+TORN_READS = 4
+"""Reads of several things are of no one moment, so what they say together may look broken while somebody else writes. It is
+read again this often before it counts as broken."""
 
 KEY_LIFETIME = timedelta(days=30)
 """How long a repeat of an Idempotency-Key is recognised. Gateway events stay for good."""
@@ -118,6 +122,10 @@ def once[T](
             return request.answer_again(taken.guard)
         except (ConflictError, TransientError):
             if attempt == ATTEMPTS - 1:
+                raise
+            wait(attempt)
+        except LedgerBrokenError:
+            if attempt == TORN_READS:
                 raise
             wait(attempt)
         except RemitError:

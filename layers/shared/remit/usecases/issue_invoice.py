@@ -15,6 +15,7 @@ from remit.domain.orders import Order
 from remit.domain.payments import Allocation
 from remit.domain.posting_rules import Circumstances, Reversible
 from remit.domain.wallet import draw, wallet_limit
+from remit.usecases.apply_credit import apply_lots
 from remit.usecases.drafts import forgotten, require_latest
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import balance_or_new, need, need_account
@@ -86,6 +87,8 @@ def issue_invoice(
         operation = Operation(unbilled(forgotten(balance, now), -order.priced.payable_minor), why)
         operation.hold(*(need(loaded, open_item_ref(account_id, d.invoice_id)) for d in order.priced.deductions))
         invoice, advanced = bill(operation, order, account, firm, loaded.get(series) or NumberSeries(series.id), None)
+        if account.apply_credits:
+            apply_lots(operation, account_id, invoice.id, firm, books, consistent=consistent)
         return [*operation.changes(), invoice, advanced], IssuedInvoice(invoice, operation.item(invoice.id))
 
     return once(books, request, now, decide, guess=True)

@@ -6,6 +6,9 @@ from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.usecases.ports import Books, Loaded, Ref, account_ref, balance_ref
 
+_CALLED = {"OpenItem": "invoice", "CreditNote": "credit note", "WalletCharge": "wallet charge", "InvoiceBatch": "batch"}
+"""What callers know a class by, where it is not its name."""
+
 
 def need[T](loaded: Loaded, ref: Ref[T]) -> T:
     """The thing, or `NotFoundError` with a code such as `invoice_not_found`.
@@ -14,8 +17,8 @@ def need[T](loaded: Loaded, ref: Ref[T]) -> T:
     """
     found = loaded.get(ref)
     if found is None:
-        name = {"OpenItem": "invoice", "InvoiceBatch": "batch"}.get(ref.type.__name__, ref.type.__name__.lower())
-        raise NotFoundError(f"{name}_not_found", f"There is no such {name}.", id=ref.id or ref.owner)
+        name = _CALLED.get(ref.type.__name__, ref.type.__name__.lower())
+        raise NotFoundError(f"{name.replace(' ', '_')}_not_found", f"There is no such {name}.", id=ref.id or ref.owner)
     return found
 
 

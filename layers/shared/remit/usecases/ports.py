@@ -24,7 +24,7 @@ from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import GatewayReport, Payment
-from remit.domain.refunds import Refund
+from remit.domain.refunds import Refund, RefundReport
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
@@ -87,9 +87,9 @@ def entry_ref(account_id: str, currency: str, sequence: int) -> Ref[JournalEntry
     return Ref(JournalEntry, account_id, f"{currency}#{sequence:010d}")
 
 
-def lot_ref(account_id: str, lot_id: str) -> Ref[Payment] | Ref[Credit]:
+def lot_ref(account_id: str, lot_id: str) -> Ref[Payment | Credit]:
     """A lot of credit is a payment or a credit; its id says which."""
-    return payment_ref(account_id, lot_id) if lot_id.startswith("pay_") else credit_ref(account_id, lot_id)
+    return Ref(Payment if lot_id.startswith("pay_") else Credit, account_id, lot_id)
 
 
 def series_ref(name: str) -> Ref[NumberSeries]:
@@ -407,6 +407,14 @@ class PaymentGateway(Protocol):
 
     def cancel(self, payment: Payment, now: datetime) -> GatewayReport:
         """Release an authorisation, or call back what was not sent yet."""
+        ...
+
+    def refund(self, refund: Refund, payment: Payment, *, asked_before: bool) -> RefundReport:
+        """Give money of `payment` back (or find again, by `refund.id`), and say how that stands.
+
+        `asked_before`: an earlier call may have done it, however long ago. Raises `TransientError` when the outcome is
+        unknown (calling again with `asked_before` is safe), `RuleError` when the gateway refuses: nothing was given back.
+        """
         ...
 
     def payment_of(self, transaction_id: str) -> PaymentName | None:

@@ -7,7 +7,7 @@ are left out: every kilobyte is paid for with each write, and a field added late
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -57,8 +57,10 @@ _OPEN_ITEM_FACTS = (
     "account_id", "invoice_id", "number", "currency", "issued_on", "total_minor", "methods", "kind", "mode", "ordered_at",
     "subscription", "discount", "disputed_by",
 )  # fmt: skip
-_CREDIT_STATE = ("open_minor", "reversed_by", "entries")
-_REFUND_STATE = ("status", "submit_at", "approved_by", "gateway_id", "reported_at", "failure", "reversed_by", "entries")
+_CREDIT_STATE = ("open_minor", "reversed_by", "expired_minor", "entries")
+_REFUND_STATE = (
+    "status", "submit_at", "approved_by", "approved_on", "gateway_id", "reported_at", "failure", "reversed_by", "entries",
+)  # fmt: skip
 
 
 @cache
@@ -305,6 +307,9 @@ def _credit_to(credit: Credit) -> r.Record:
     state = {name: plain.pop(name) for name in _CREDIT_STATE if name in plain}
     plain["open_minor"] = credit.gross_minor  # what a reader of the index sees, which does not project the state
     list_pk, list_sk = keys.dated_listing("credit", credit.issued_on, credit.account_id, credit.id)
+    # Found on the first day on which it can no longer be used.
+    last = credit.expires_on if credit.open_minor else None
+    expires = last + timedelta(days=1) if last and last < date.max else None
     return r.CreditRecord(
         pk,
         sk,
@@ -313,7 +318,7 @@ def _credit_to(credit: Credit) -> r.Record:
         state=_json(state),
         list_pk=list_pk,
         list_sk=list_sk,
-        **_agenda(AgendaKind.CREDIT_EXPIRY, credit.account_id, credit.expires_on if credit.open_minor else None),
+        **_agenda(AgendaKind.CREDIT_EXPIRY, credit.account_id, expires),
     )
 
 

@@ -20,9 +20,11 @@ from remit.adapters.stripe.objects import (
     intent_status,
     names,
 )
+from remit.adapters.stripe.refunds import make_refund
 from remit.domain.accounts import Account, SavedMethod
 from remit.domain.errors import GatewayFailedError, NotFoundError, RuleError, TransientError
 from remit.domain.payments import GatewayReport, Payment, PaymentStatus
+from remit.domain.refunds import Refund, RefundReport
 from remit.domain.terms import Method
 from remit.usecases.ports import CheckoutPage, Payer, PaymentName
 
@@ -172,6 +174,10 @@ class StripeGateway:
         with _translated():
             intent = self._client.v1.payment_intents.cancel(self._intent_id(payment))
         return _answered(intent, now)
+
+    def refund(self, refund: Refund, payment: Payment, *, asked_before: bool) -> RefundReport:
+        with _translated():
+            return make_refund(self._client, refund, payment, asked_before=asked_before)
 
     def payment_of(self, transaction_id: str) -> PaymentName | None:
         with _translated():
