@@ -244,6 +244,8 @@ class AccountProof:
         main, *others = document.expectation.figures
         if sums is None and posted:
             stored = document.stored[main.figure]
+            if document.expectation.unless_zero and not stored:
+                return
             text = f"{document.id} has {main.figure} {stored}, and no entry is about it."
             yield self._difference(document.currency, What.DOCUMENT_UNEXPLAINED, document.id, stored, None, text)
             return
