@@ -233,6 +233,11 @@ class _Past:
     def get(self, key: Key) -> Raw | None:
         return self._before[key] if key in self._before else self._table.get(key)
 
+    def query(self, partition: str, first: str, last: str) -> list[Raw]:
+        now = [raw["SK"]["S"] for raw in self._table.query(partition, first, last)]
+        since = [sk for pk, sk in self._before if pk == partition and first <= sk <= last]
+        return [raw for sk in sorted({*now, *since}) if (raw := self.get((partition, sk))) is not None]
+
     def query_index(self, index: str, partition: str, first: str = "", last: str = "") -> list[Raw]:
         place = (index, partition)
         rows = [each for each in self._table.positions(place, first, last) if each[1] not in self._before]
