@@ -508,14 +508,19 @@ def _wire(raw: Raw) -> Raw:
 
 
 @contextmanager
-def no_waiting() -> Iterator[list[float]]:
-    """Inside, the pauses between attempts are noted, in seconds, instead of waited for.
+def no_waiting(meanwhile: Callable[[], object] = lambda: None) -> Iterator[list[float]]:
+    """Inside, the pauses between attempts are noted, in seconds, instead of waited for; `meanwhile` is what happens in them.
 
     Every retry loop of the use cases pauses through `idempotency.pause`, whose `time.sleep` is their one place of real
     time. Whatever runs over these fakes takes it away here.
     """
     noted: list[float] = []
-    with patch.object(idempotency, "time", SimpleNamespace(sleep=noted.append)):
+
+    def sleep(seconds: float) -> None:
+        noted.append(seconds)
+        meanwhile()
+
+    with patch.object(idempotency, "time", SimpleNamespace(sleep=sleep)):
         yield noted
 
 
