@@ -396,11 +396,10 @@ def _invoice_batch_to(batch: InvoiceBatch) -> r.Record:
 
 def _guard_to(guard: Guard) -> r.Record:
     pk, sk = keys.guard(guard.kind, guard.value)
-    facts = {"kind": guard.kind, "value": guard.value, "answer": guard.answer, "recorded_at": guard.recorded_at}
+    facts = {"fingerprint": guard.fingerprint, "answer": guard.answer, "recorded_at": guard.recorded_at}
     return r.GuardRecord(
         pk,
         sk,
-        fingerprint=guard.fingerprint,
         deflated=_deflate(facts),
         expires_at=int(guard.expires_at.timestamp()) if guard.expires_at else None,
     )
@@ -408,10 +407,11 @@ def _guard_to(guard: Guard) -> r.Record:
 
 def _guard_from(record: r.GuardRecord) -> Guard:
     facts = msgspec.json.decode(inflate(record.deflated))
+    kind, value = keys.guarded_fact(record.pk)
     return Guard(
-        kind=facts["kind"],
-        value=facts["value"],
-        fingerprint=record.fingerprint,
+        kind=kind,
+        value=value,
+        fingerprint=facts["fingerprint"],
         answer=facts["answer"],
         recorded_at=datetime.fromisoformat(facts["recorded_at"]),
         expires_at=datetime.fromtimestamp(record.expires_at, UTC) if record.expires_at else None,

@@ -187,9 +187,9 @@ class InvoiceBatchRecord(Record, discriminator="invoice_batch"):
 
 
 class GuardRecord(Record, discriminator="guard"):
-    """`expires_at` is the table's time-to-live attribute, in epoch seconds; absent: kept for good."""
+    """What it guards stands in its key. `expires_at` is the table's time-to-live attribute, in epoch seconds; absent: kept for
+    good."""
 
-    fingerprint = UnicodeAttribute()
     deflated = BinaryAttribute(legacy_encoding=False)
     expires_at = IntegerAttribute(null=True)
 
