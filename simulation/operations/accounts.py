@@ -85,5 +85,3 @@ def sets_firm(world: World) -> Attempt:
         world.firm = firm
 
     return Attempt("set the firm's profile", lambda _request: set_firm(wanted, world.books, world.clock), note=note, kind=None)
-
-

@@ -108,7 +108,6 @@ def allocates_later(world: World) -> Attempt | None:
     )
 
 
-
 @operation("reallocate a payment", 3)
 def reallocates(world: World) -> Attempt | None:
     customer = world.customer()

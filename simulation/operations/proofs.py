@@ -73,5 +73,3 @@ def proof_of(world: World, name: str) -> Attempt:
         by=SCHEDULE,
         kind=None,
     )
-
-

@@ -1,6 +1,5 @@
 """What schedules do, and mail."""
 
-
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment, PaymentStatus
 from remit.usecases.dun_account import dun_account
@@ -62,5 +61,3 @@ def sends_receipt(world: World) -> Attempt | None:
         by=SCHEDULE,
         kind=None,
     )
-
-

@@ -21,11 +21,19 @@ from remit.domain.messages import MessageStatus
 from remit.domain.open_items import Movement, OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import GatewayReport, Payment
-from remit.usecases import allocate_payment, explain_balance, issue_invoice, receive_payment, send_message, start_checkout
+from remit.usecases import (
+    allocate_payment,
+    charge_wallet,
+    explain_balance,
+    issue_invoice,
+    receive_payment,
+    send_message,
+    start_checkout,
+)
 from remit.usecases.guards import Guard
 from remit.usecases.idempotency import Answer, Request
 from remit.usecases.ports import Changes
-from simulation.gateway import Event, SimulatedGateway
+from simulation.gateway import Event, Intent, SimulatedGateway
 from simulation.invariants import STEP, SUBLEDGER, TRANSACTION, WHOLE
 from simulation.simulator import Simulation
 from simulation.world import InvariantError
@@ -101,7 +109,7 @@ def answers_without_writing(patch: Patch) -> None:
     def forgetful(*_: Any, **__: Any) -> Answer:
         return Answer({"id": "crd_1", "gross_minor": 10**9})
 
-    patch.setattr("simulation.operations.credits.issue_credit", forgetful)
+    patch.setattr("simulation.operations.crediting.issue_credit", forgetful)
 
 
 def settles_without_asking(patch: Patch) -> None:
@@ -265,7 +273,7 @@ def lost_events_stay_lost(patch: Patch) -> None:
 
 
 def a_page_each_time(patch: Patch) -> None:
-    patch.setattr(start_checkout, "_attempt_under_way", lambda *_: None)
+    patch.setattr(start_checkout, "under_way", lambda *_: {})
 
 
 def mailed_again(patch: Patch) -> None:
@@ -366,6 +374,30 @@ def explained_without_dates(patch: Patch) -> None:
     patch.setattr("simulation.operations.proofs.explain_balance", lambda *asked, as_of=None: explain(*asked))
 
 
+def page_over_by_our_clock(patch: Patch) -> None:
+    """A page whose time is over counts as abandoned, whatever the gateway knows."""
+    patch.setattr(SimulatedGateway, "expire_checkout", lambda _gateway, _payment: True)
+
+
+def refund_not_counted(patch: Patch) -> None:
+    patch.setattr(Payment, "refund", lambda payment, _amount: payment)
+
+
+def wallet_without_limit(patch: Patch) -> None:
+    patch.setattr(charge_wallet, "wallet_limit", lambda *_: 10**9)
+
+
+def fee_not_told(patch: Patch) -> None:
+    """The gateway keeps something of each decided dispute and says nothing of it."""
+    decide = SimulatedGateway.decide_dispute
+
+    def keeps(gateway: SimulatedGateway, intent: Intent) -> None:
+        decide(gateway, intent)
+        gateway.cash[intent.payment.currency] -= 1
+
+    patch.setattr("simulation.gateway.TAKEN_BACK", (SimulatedGateway.open_dispute, keeps))
+
+
 def parts_rounded_down(patch: Patch) -> None:
     """What a quote offers is rounded."""
     parts_of = orders.parts_of
@@ -430,6 +462,10 @@ MUTATIONS = {
     "an event is lost for good": Mutation(lost_events_stay_lost, "the gateway and the ledger agree"),
     "a series is not listed": Mutation(series_not_listed, "numbers are gapless"),
     "a figure is explained as of now": Mutation(explained_without_dates, "a figure is the sum of its entries"),
+    "a page ends by our clock": Mutation(page_over_by_our_clock, "nobody is charged twice"),
+    "a refund is not counted": Mutation(refund_not_counted, "refunds are within what was captured"),
+    "a wallet has no limit": Mutation(wallet_without_limit, "a wallet is charged within its limit"),
+    "a fee is not told": Mutation(fee_not_told, "the gateway owes what the ledger says"),
     "parts are rounded": Mutation(parts_rounded_down, "parts sum exactly to the total"),
 }
 
