@@ -17,7 +17,7 @@ from local.stack import ROOT
 from remit.domain import posting_rules
 from remit.domain.accounts import Account, Address, ModeChange, PaymentMode
 from remit.domain.actor import Actor, Channel
-from remit.domain.credit_notes import CreditNote, CreditNoteTerms, LineCredit, credit_lines, issue_credit_note
+from remit.domain.credit_notes import CreditNote, CreditNoteTerms, LineCredit, credit_lines, new_credit_note
 from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption, new_credit
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries
@@ -184,7 +184,7 @@ class Story:
         operation = self._operation()
         item = operation.item(invoice.id)
         lines = credit_lines(invoice, item, [LineCredit(1, net_minor)], TaxOption.NOT_INCLUDED)
-        note, credit, marked, _ = issue_credit_note(
+        note, credit, marked, _ = new_credit_note(
             self._id("cnt"), invoice, item, lines, CreditNoteTerms("returned"), NumberSeries("CN-2026"), FIRST_DAY,
             operation.why.recorded_at, apply=True,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from remit.domain import posting_rules
 from remit.domain.accounts import Account, Address
 from remit.domain.actor import Actor, Channel
-from remit.domain.credit_notes import CreditNote, CreditNoteTerms, LineCredit, credit_lines, issue_credit_note
+from remit.domain.credit_notes import CreditNote, CreditNoteTerms, LineCredit, credit_lines, new_credit_note
 from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption, new_credit
 from remit.domain.errors import NotFoundError
 from remit.domain.exports import Export
@@ -116,7 +116,7 @@ class World:
         item = self.open[invoice.id]
         lines = credit_lines(invoice, item, [LineCredit(line, amount_minor)], TaxOption.INCLUDED)
         id, terms = f"cn_{len(self.all_credit_notes):04d}", CreditNoteTerms("=returned", rma="RMA-1")
-        note, credit, marked, self.note_series = issue_credit_note(
+        note, credit, marked, self.note_series = new_credit_note(
             id, invoice, item, lines, terms, self.note_series, on, noon(on), apply=True
         )
         operation = self._begin(invoice.account_id, invoice.currency, on)
@@ -124,7 +124,7 @@ class World:
         operation.change(marked)
         operation.create(credit)
         if note.applied_minor:
-            operation.pay_from(credit.id, [Allocation(invoice.id, note.applied_minor)], on)
+            operation.settle(credit.id, [Allocation(invoice.id, note.applied_minor)], on)
         operation.post(posting_rules.credit_note_issued, note)
         self.all_credit_notes.append(note)
         self.all_credits.append(operation.get(Credit, credit.id))

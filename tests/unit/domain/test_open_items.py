@@ -163,7 +163,7 @@ def test_P6_postponing_does_not_move_the_discounts_date() -> None:
         (4, TODAY, "no_such_part"),
         (1, TODAY, "part_not_due"),  # settled
         (2, TODAY, "part_not_due"),  # waits for its delivery
-        (3, TODAY - timedelta(days=1), "due_date_in_past"),
+        (3, TODAY - timedelta(days=1), "bad_due_date"),
     ],
 )
 def test_P6_what_cannot_be_postponed(part: int, day: date, code: str) -> None:

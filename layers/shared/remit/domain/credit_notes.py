@@ -218,7 +218,9 @@ def require_creditable(item: OpenItem) -> None:
             "top_up_not_creditable", "A top-up is given back by a withdrawal from the wallet.", invoice_id=item.invoice_id
         )
     if item.kind in (OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL):
-        raise RuleError("reversal_not_creditable", "A reversal is taken back by voiding it.", invoice_id=item.invoice_id)
+        raise RuleError(
+            "reversal_not_creditable", "A reversal is not a sale; give a new credit instead.", invoice_id=item.invoice_id
+        )
     if item.deducted_on is not None:
         raise RuleError(
             "deposit_deducted",
