@@ -102,7 +102,13 @@ def body_not_compared(patch: Patch) -> None:
 
 def answer_made_anew(patch: Patch) -> None:
     """A repeat is recognised, but answered with what is true now instead of what was answered first."""
-    patch.setattr(Request, "answer_again", lambda _self, first: Answer({**first.answer, "now": True}, replayed=True))
+    again = Request.answer_again
+
+    def anew(request: Request[Any], first: Guard) -> Answer:
+        answer = again(request, first)
+        return replace(answer, body={**answer.body, "now": True})
+
+    patch.setattr(Request, "answer_again", anew)
 
 
 def answers_without_writing(patch: Patch) -> None:
@@ -134,8 +140,10 @@ def parts_forgotten(patch: Patch) -> None:
 
 
 def moved_whole(before: OpenItem | None, after: OpenItem) -> tuple[Movement, ...]:
-    """What is open after and was not before, without a look at the parts."""
-    amount = after.open_minor - (before.open_minor if before else 0)
+    """What is open after and was not before, without a look at the parts once it is issued."""
+    if before is None:
+        return open_items.movements(before, after)
+    amount = after.open_minor - before.open_minor
     return (Movement(after.invoice_id, after.parts[0].due_date, amount),) if amount else ()
 
 
@@ -419,14 +427,14 @@ MUTATIONS = {
     "the guard is not written": Mutation(commits_without(Guard), "all of an operation or nothing"),
     "the open item is not written": Mutation(commits_without(OpenItem), "open items and lots add up to the balance"),
     "the payment is not written": Mutation(commits_without(Payment), "open items and lots add up to the balance"),
-    "half of a transaction is written": Mutation(first_half_only, "all of an operation or nothing"),
-    "versions are not compared": Mutation(lost_updates, "the balance is the sum of its entries"),
+    "half of a transaction is written": Mutation(first_half_only, "what was answered was done"),
+    "versions are not compared": Mutation(lost_updates, "what is ordered and not invoiced is counted"),
     "guards are overwritten": Mutation(guards_overwritten, "what is written once never changes"),
     "another body is not noticed": Mutation(body_not_compared, "a key with another body is refused"),
     "a repeat is answered differently": Mutation(answer_made_anew, "the same request gets the same answer"),
     "an answer without a deed": Mutation(answers_without_writing, "what was answered was done"),
     "what is open is not asked": Mutation(settles_without_asking, "open items and lots add up to the balance"),
-    "what is left is not asked": Mutation(takes_without_asking, "the ledger is never broken"),
+    "what is left is not asked": Mutation(takes_without_asking, "open items and lots add up to the balance"),
     "parts are not paid": Mutation(parts_forgotten, "an open item is the sum of its parts"),
     "an item forgets its entry": Mutation(entry_not_noted, "documents name the entries that touched them"),
     "a lot is forgotten": Mutation(lots_forgotten, "the balance names its lots"),
