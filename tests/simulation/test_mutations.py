@@ -417,8 +417,11 @@ def parts_rounded_down(patch: Patch) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
+    """`seed`: one whose run breaks the named invariant before any other that the fault breaks as well."""
+
     mutate: Callable[[Patch], None]
     found_by: str
+    seed: int = SEED
 
 
 MUTATIONS = {
@@ -461,16 +464,16 @@ MUTATIONS = {
     "a conflict with nobody": Mutation(raises(ConflictError("changed_meanwhile", "No.")), "no failure without a cause"),
     "a refusal of what was done before": Mutation(refused_answers_missed, "the same request gets the same answer"),
     "a refusal after the deed": Mutation(done_and_refused, "what was refused was not done"),
-    "guards expire too soon": Mutation(guards_expire_at_once, "one effect per idempotency key"),
+    "guards expire too soon": Mutation(guards_expire_at_once, "one effect per idempotency key", seed=1),
     "an account is edited by hand": Mutation(edited_by_hand(Account, name="Mallory"), "what is stored is what was written"),
     "an entry is edited by hand": Mutation(edited_by_hand(JournalEntry, reason="none"), "replay is identical"),
     "another invoice is posted": Mutation(another_invoice_posted, "no document disagrees with its entries"),
     "a payment forgets its allocations": Mutation(allocations_forgotten, "allocations are within the payment"),
-    "an event is lost for good": Mutation(lost_events_stay_lost, "the gateway and the ledger agree"),
+    "an event is lost for good": Mutation(lost_events_stay_lost, "the gateway and the ledger agree", seed=1),
     "a series is not listed": Mutation(series_not_listed, "numbers are gapless"),
     "a figure is explained as of now": Mutation(explained_without_dates, "a figure is the sum of its entries"),
     "a page ends by our clock": Mutation(page_over_by_our_clock, "nobody is charged twice"),
-    "a refund is not counted": Mutation(refund_not_counted, "refunds are within what was captured"),
+    "a refund is not counted": Mutation(refund_not_counted, "refunds are within what was captured", seed=15),
     "a wallet has no limit": Mutation(wallet_without_limit, "a wallet is charged within its limit"),
     "a fee is not told": Mutation(fee_not_told, "the gateway owes what the ledger says"),
     "parts are rounded": Mutation(parts_rounded_down, "parts sum exactly to the total"),
@@ -481,7 +484,7 @@ MUTATIONS = {
 def test_the_simulator_finds(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
     mutation.mutate(monkeypatch)
     with pytest.raises(InvariantError) as caught:
-        Simulation(SEED).run(STEPS_MAX)
+        Simulation(mutation.seed).run(STEPS_MAX)
     assert caught.value.invariant == mutation.found_by
 
 
