@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS
 
 from local.openapi import describe
-from tests.scenarios.world import World
+from tests.scenarios.world import World, line
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "8"))
 
@@ -40,12 +40,24 @@ def something_of_each(world: World) -> dict[str, str]:
     world.firm.is_set_up()
     customer = world.a_customer()
     invoice = customer.is_invoiced()
+    api, payment = world.api, customer.pays_by_bank(1_000)
+    in_cash = {"method": "cash", "amount_minor": 100, "currency": "EUR", "reason": "Asked for it"}
+    batch = {"orders": [{"account_id": customer.id, "order_id": customer.orders().id}]}
+    to_wallet = customer.bank_transfer(20_000) | {"to_wallet": True}
+    api.post(f"{customer.path}/payments", to_wallet)
+    usage = {"description": "Usage", "lines": [line("Calls", 100)]}
     return {
         "account_id": customer.id,
         "invoice_id": invoice.id,
         "order_id": invoice.facts["order_id"],
-        "payment_id": customer.pays_by_bank(1_000).id,
+        "payment_id": payment.id,
         "credit_id": customer.gets_goodwill(1_000)["id"],
+        "credit_note_id": api.post(f"{invoice.path}/credit-notes", {"lines": [{"line": 1, "amount_minor": 100}], "reason": "x"})[
+            "id"
+        ],
+        "refund_id": api.post(f"{customer.path}/refunds", in_cash)["id"],
+        "charge_id": api.post(f"{customer.path}/wallet/charges", usage)["id"],
+        "batch_id": api.post("/invoice-batches", batch)["id"],
         "series": invoice.facts["series"],
         "currency": "EUR",
     }
