@@ -50,7 +50,6 @@ def success(simulation: Simulation, seconds: float) -> str:
         [
             f"Seed {simulation.seed}: {simulation.step} steps, until {world.clock.now():%Y-%m-%d}, everything held.",
             counts,
-            f"  {len(world.gateway.charged_unknown):>8}  charged again after an unknown outcome",
             f"  {world.model.entries:>8}  entries of {len(world.model.customers)} customers",
             f"Digest of all entries: {simulation.digest.hexdigest()}",
             f"{seconds:.1f} s, {simulation.step / seconds:.0f} steps a second",

@@ -11,17 +11,23 @@ its decorator. Rules trust nothing of the product but the stored forms' way back
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 from remit.domain.accounts import AccountChange
-from remit.domain.invoices import Invoice
-from remit.domain.journal import Balance, JournalEntry, Side, entry_hash
+from remit.domain.credit_notes import CreditNote
+from remit.domain.credits import Credit
+from remit.domain.invoice_batches import InvoiceBatch
+from remit.domain.invoices import Invoice, SpoiledNumber
+from remit.domain.journal import CUSTOMER_ACCOUNTS, Balance, JournalEntry, Side, entry_hash
 from remit.domain.messages import Message, MessageStatus
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
-from remit.domain.payments import Payment, PaymentStatus
+from remit.domain.payments import DisputeStatus, Payment, PaymentStatus
+from remit.domain.refunds import Refund, RefundStatus
 from remit.usecases.guards import Guard
-from simulation.gateway import PageState
-from simulation.model import LOTS, Customer, Model, Subledger, Transaction, open_items, touched
+from simulation.gateway import MADE_ELSEWHERE, State
+from simulation.model import HOLDINGS, SUMMED, Customer, Model, Series, Subledger, Transaction, open_items, touched
 from simulation.world import InvariantError, World
 
 type TransactionRule = Callable[[Model, Transaction], Iterator[str]]
@@ -101,14 +107,18 @@ def entries_balance(_model: Model, transaction: Transaction) -> Iterator[str]:
 
 @rule(TRANSACTION, "the chain of entries has no break")
 def chained(model: Model, transaction: Transaction) -> Iterator[str]:
+    ends: dict[tuple[str, str], tuple[int, str]] = {}
     for entry in transaction.all(JournalEntry):
-        before = model.customer(entry.draft.account_id).subledger(entry.draft.currency)
-        if entry.sequence != before.sequence + 1:
-            yield f"{entry.id} comes after number {before.sequence}"
-        if entry.previous_hash != before.last_hash:
+        chain = entry.draft.account_id, entry.draft.currency
+        before = model.customer(chain[0]).subledger(chain[1])
+        sequence, last_hash = ends.get(chain, (before.sequence, before.last_hash))
+        if entry.sequence != sequence + 1:
+            yield f"{entry.id} comes after number {sequence}"
+        if entry.previous_hash != last_hash:
             yield f"{entry.id} does not name the entry before it"
         if entry.hash != entry_hash(entry.draft, entry.sequence, entry.previous_hash):
             yield f"{entry.id} has another hash than its facts"
+        ends[chain] = entry.sequence, entry.hash
 
 
 @rule(TRANSACTION, "all of an operation or nothing")
@@ -119,7 +129,7 @@ def complete(_model: Model, transaction: Transaction) -> Iterator[str]:
         balance = balances.get((entry.draft.account_id, entry.draft.currency))
         if balance is None or balance.sequence < entry.sequence:
             yield f"{entry.id} was written without its balance"
-        if len(transaction.all(Guard)) != 1:
+        if len(transaction.all(Guard)) != 1 and (transaction.needs_guard or transaction.all(Guard)):
             yield f"{entry.id} was written with {len(transaction.all(Guard))} guards"
 
 
@@ -132,13 +142,25 @@ def once_per_key(model: Model, transaction: Transaction) -> Iterator[str]:
 
 @rule(TRANSACTION, "numbers are gapless and chronological")
 def numbered(model: Model, transaction: Transaction) -> Iterator[str]:
-    for invoice in transaction.all(Invoice):
-        series = model.series.get(invoice.series)
-        last, last_on = (series.last, series.last_issued_on) if series else (0, invoice.issued_on)
-        if invoice.number != f"{invoice.series}-{last + 1:06d}":
-            yield f"{invoice.number} was issued after number {last}"
-        if invoice.issued_on < last_on:
-            yield f"{invoice.number} of {invoice.issued_on} follows one of {last_on}"
+    """A document has the next number of its series, or one that a batch took for it; a batch takes the next ones (I3)."""
+    for document in [*transaction.all(Invoice), *transaction.all(CreditNote)]:
+        series = model.series.get(document.series, Series(0, document.issued_on))
+        number = int(document.number.rpartition("-")[2])
+        if document.number != f"{document.series}-{number:06d}" or (number != series.last + 1 and number not in series.reserved):
+            yield f"{document.number} was issued after number {series.last}"
+        if document.issued_on != series.reserved.get(number, document.issued_on):
+            yield f"{document.number} of {document.issued_on} was taken for {series.reserved[number]}"
+        if number not in series.reserved and document.issued_on < series.last_issued_on:
+            yield f"{document.number} of {document.issued_on} follows one of {series.last_issued_on}"
+    for spoiled in transaction.all(SpoiledNumber):
+        if spoiled.number not in model.series[spoiled.series].reserved:
+            yield f"{spoiled.series}-{spoiled.number:06d} is spoiled and was never reserved"
+    for batch in transaction.all(InvoiceBatch):
+        series = model.series.get(batch.series, Series(0, batch.issued_on))
+        if batch.id not in model.batches and batch.numbers and batch.numbers[0] != series.last + 1:
+            yield f"{batch.id} took {batch.numbers} after number {series.last}"
+        if batch.id not in model.batches and batch.numbers and batch.issued_on < series.last_issued_on:
+            yield f"{batch.id} of {batch.issued_on} follows {series.last_issued_on}"
 
 
 @rule(TRANSACTION, "one invoice per order")
@@ -146,7 +168,8 @@ def one_invoice_per_order(model: Model, transaction: Transaction) -> Iterator[st
     for invoice in transaction.all(Invoice):
         if invoice.order_id in model.invoiced_orders:
             yield f"{invoice.order_id} has {model.invoiced_orders[invoice.order_id]} and now {invoice.id}"
-        order = model.customer(invoice.account_id).get(Order, invoice.order_id)
+        made = next((order for order in transaction.all(Order) if order.id == invoice.order_id), None)
+        order = made or model.customer(invoice.account_id).get(Order, invoice.order_id)
         if order is None or order.priced != invoice.priced or order.term != invoice.term:
             yield f"{invoice.number} is not what {invoice.order_id} asked for"
 
@@ -163,13 +186,16 @@ def sent_once(model: Model, transaction: Transaction) -> Iterator[str]:
 def arrived_stays(model: Model, transaction: Transaction) -> Iterator[str]:
     for payment in transaction.all(Payment):
         known = model.customer(payment.account_id).get(Payment, payment.id)
-        if known and known.status is PaymentStatus.SUCCEEDED and payment.status is not PaymentStatus.SUCCEEDED:
+        stays = (PaymentStatus.SUCCEEDED, PaymentStatus.REVERTED)
+        if known and known.status is PaymentStatus.SUCCEEDED and payment.status not in stays:
             yield f"{payment.id} had succeeded and is now {payment.status}"
+        if known and known.status is PaymentStatus.REVERTED and payment.status is not PaymentStatus.REVERTED:
+            yield f"{payment.id} was reverted and is now {payment.status}"
 
 
 # ---- Of an account in one currency -------------------------------------------------------------------------------------
 
-FIGURES = ("receivable", "credit", "wallet", "held")
+FIGURES = tuple(CUSTOMER_ACCOUNTS)
 
 
 @rule(SUBLEDGER, "the balance is the sum of its entries")
@@ -181,30 +207,52 @@ def balance_of_entries(customer: Customer, subledger: Subledger) -> Iterator[str
         yield f"{customer.id} in {subledger.currency} has {stored}, its entries say {summed}"
     if (balance.sequence, balance.last_hash) != (subledger.sequence, subledger.last_hash):
         yield f"{customer.id} in {subledger.currency} stands at {balance.sequence}, its entries at {subledger.sequence}"
-    if any(amount < 0 for amount in stored.values()):
+    if any(amount < 0 for figure, amount in stored.items() if figure != "wallet"):
         yield f"{customer.id} in {subledger.currency} is below zero: {stored}"
 
 
 @rule(SUBLEDGER, "open items and lots add up to the balance")
 def lots_add_up(customer: Customer, subledger: Subledger) -> Iterator[str]:
-    """Σ open = receivable, Σ unapplied and open credits = credit."""
+    """Σ open = receivable, Σ unapplied and open credits = credit, Σ held of payments in dispute = held."""
     sums: Counter[str] = Counter()
-    for account, _, amount in customer.lots(subledger.currency):
-        sums[account] += amount
-    for account in dict.fromkeys(account for account, _ in LOTS.values()):
-        figure = subledger.figure(account)
-        if sums[account] != figure:
-            yield f"{customer.id}: {account} is {figure} {subledger.currency}, its parts sum up to {sums[account]}"
+    for holding, _, amount in customer.holdings(subledger.currency):
+        sums[holding.account] += amount
+    for account in SUMMED:
+        if sums[account] != subledger.figure(account):
+            figure = f"{account} is {subledger.figure(account)} {subledger.currency}"
+            yield f"{customer.id}: {figure}, its parts sum up to {sums[account]}"
+
+
+@rule(SUBLEDGER, "the balance names its lots")
+def lots_named(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    available = [id for kind in (Payment, Credit) for id, lot in customer.of(kind, subledger.currency) if lot.available_minor]
+    named = customer.balances[subledger.currency].lots
+    if sorted(named) != sorted(available):
+        yield f"{customer.id} in {subledger.currency} names {named}, there is something left of {available}"
+
+
+@rule(SUBLEDGER, "what is ordered and not invoiced is counted")
+def unbilled_counted(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    """Σ payable of the orders that are neither invoiced nor canceled (A5)."""
+    invoiced = {invoice.order_id for _, invoice in customer.of(Invoice, subledger.currency)}
+    waiting = [
+        order.priced.payable_minor
+        for order in customer.all(Order)
+        if order.priced.currency == subledger.currency and order.id not in invoiced and not order.canceled_at
+    ]
+    counted = customer.balances[subledger.currency].unbilled_minor
+    if counted != sum(waiting):
+        yield f"{customer.id} has {counted} {subledger.currency} unbilled, {len(waiting)} orders ask for {sum(waiting)}"
 
 
 @rule(SUBLEDGER, "no document disagrees with its entries")
 def documents_agree(customer: Customer, subledger: Subledger) -> Iterator[str]:
-    for account, document, amount in customer.lots(subledger.currency):
-        expected = subledger.amounts.get((account, document), 0)
+    for holding, document, amount in customer.holdings(subledger.currency):
+        expected = subledger.held_by(document, holding)
         if amount != expected:
-            yield f"{document} of {customer.id} holds {amount}, its entries say {expected}"
-        if amount < 0:
-            yield f"{document} of {customer.id} holds {amount}"
+            yield f"{document} of {customer.id} has {holding.field} {amount}, its entries say {expected}"
+        if amount < 0 and holding.account != "cash":  # a dispute's fee is lost even when its amount comes back
+            yield f"{document} of {customer.id} has {holding.field} {amount}"
 
 
 @rule(SUBLEDGER, "an open item is the sum of its parts")
@@ -216,24 +264,91 @@ def parts_add_up(customer: Customer, subledger: Subledger) -> Iterator[str]:
             yield f"{item.number} has parts {item.parts}"
 
 
+@rule(SUBLEDGER, "what is owed by date follows from the entries")
+def ageing_agrees(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    """The postings on receivable by invoice and due date are the open parts: ageing needs nothing but entries (T7)."""
+    for id, item in customer.of(OpenItem, subledger.currency):
+        parts: Counter[date | None] = Counter()
+        for part in item.parts:
+            parts[part.due_date] += part.open_minor
+        posted = {due: amount for due, amount in subledger.due.get(id, {}).items() if amount}
+        if posted != {due: amount for due, amount in parts.items() if amount}:
+            yield f"{item.number} is owed {dict(parts)}, its entries say {posted}"
+
+
+@rule(SUBLEDGER, "entries say how invoices stand")
+def statuses_agree(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    for id, item in customer.of(OpenItem, subledger.currency):
+        if subledger.statuses.get(id) != item.status:
+            yield f"{item.number} is {item.status}, its entries say {subledger.statuses.get(id)}"
+
+
 @rule(SUBLEDGER, "allocations are within the payment")
 def allocations_within(customer: Customer, subledger: Subledger) -> Iterator[str]:
     """What a payment was allocated and what is left of it are what came in; nothing was posted before it came in."""
-    for payment in customer.all(Payment):
-        if payment.currency != subledger.currency:
-            continue
+    settled: Counter[str] = Counter()
+    for _, item in customer.of(OpenItem, subledger.currency):
+        for settlement in item.settlements:
+            settled[settlement.source_id] += settlement.amount_minor
+    for id, payment in customer.of(Payment, subledger.currency):
         allocated = sum(allocation.amount_minor for allocation in payment.allocations)
+        if allocated != settled[id]:
+            yield f"{id} says that it paid {allocated}, invoices say {settled[id]}"
         arrived = payment.amount_minor if payment.status is PaymentStatus.SUCCEEDED else 0
-        if allocated + payment.unapplied_minor != arrived:
-            yield f"{payment.id} of {arrived}: {allocated} allocated, {payment.unapplied_minor} left"
+        if allocated + payment.unapplied_minor > arrived:
+            yield f"{id} of {arrived}: {allocated} allocated, {payment.unapplied_minor} left"
+        if payment.status is not PaymentStatus.SUCCEEDED:
+            continue
+        fee = payment.fee.gross_minor if payment.fee else 0
+        gone = fee + payment.wallet_minor + payment.held_minor + _disputed_away(payment) + payment.refunded_minor
+        if allocated + payment.unapplied_minor + gone < arrived:
+            yield f"{id} of {arrived}: {allocated} allocated, {payment.unapplied_minor} left, {gone} accounted for otherwise"
+
+
+def _disputed_away(payment: Payment) -> int:
+    return sum(dispute.amount_minor for dispute in payment.disputes if dispute.posted is DisputeStatus.LOST)
+
+
+def _given_back(refund: Refund) -> dict[str, int]:
+    """Payment → what this refund gives back of it: of the one that it names, or of the lots that it consumes."""
+    if refund.payment_id:
+        return {refund.payment_id: refund.amount_minor}
+    lots = (source for source in refund.sources if source.document_id.startswith("pay_"))
+    return {source.document_id: source.amount_minor for source in lots}
+
+
+@rule(SUBLEDGER, "refunds are within what was captured")
+def refunds_within(customer: Customer, subledger: Subledger) -> Iterator[str]:
+    """Σ refunds of a payment that did not come to nothing ≤ what it captured (R2). What somebody gave back in the gateway's
+    dashboard is a fact, while ours are on hold beside it: they are refused in the end, and what has gone is within."""
+    counted: Counter[str] = Counter()
+    ours: Counter[str] = Counter()
+    gone: Counter[str] = Counter()
+    for _, refund in customer.of(Refund, subledger.currency):
+        if refund.has_returned:
+            continue
+        counted.update(_given_back(refund))
+        if not refund.id.startswith(MADE_ELSEWHERE):
+            ours.update(_given_back(refund))
+        if refund.status is RefundStatus.SUCCEEDED and refund.cash_account == "stripe":
+            gone.update(_given_back(refund))
+    for id, payment in customer.of(Payment, subledger.currency):
+        most = max(ours[id], gone[id])
+        if most > payment.captured_minor:
+            yield f"{id} captured {payment.captured_minor}, and {most} was refunded of it"
+        if counted[id] != payment.refunded_minor:
+            yield f"{id} counts {payment.refunded_minor} refunded, there are refunds of {counted[id]}"
 
 
 @rule(SUBLEDGER, "documents name the entries that touched them")
 def documents_name_entries(customer: Customer, subledger: Subledger) -> Iterator[str]:
-    for kind in LOTS:
-        for id, thing in customer.things.get(kind, {}).items():
-            if thing.currency == subledger.currency and list(thing.entries) != subledger.touched_by.get(id, []):
-                yield f"{id} names entries {thing.entries}, but {subledger.touched_by.get(id)} name it"
+    """At least every entry with a posting about them, in order; others changed them without moving money."""
+    for kind in HOLDINGS:
+        for id, thing in customer.of(kind, subledger.currency):
+            posted = subledger.touched_by.get(id, [])
+            ascending = list(thing.entries) == sorted(set(thing.entries)) and max(thing.entries, default=0) <= subledger.sequence
+            if not ascending or not set(posted) <= set(thing.entries):
+                yield f"{id} names entries {thing.entries}, but {posted} name it"
 
 
 # ---- Of a step ---------------------------------------------------------------------------------------------------------
@@ -241,13 +356,10 @@ def documents_name_entries(customer: Customer, subledger: Subledger) -> Iterator
 
 @rule(STEP, "nobody is charged twice")
 def charged_once(world: World) -> Iterator[str]:
-    """No two pages for the same debt, the second opened within the first one's lifetime, were both paid.
-
-    Once that time has passed, an attempt counts as abandoned by the clock even if the gateway's word has not come
-    (`Payment.is_under_way`); what this leads to is counted in the report as "charged again after an unknown outcome".
-    """
+    """Of two intents for one invoice, the second opened while the first could still charge or had done so unknown to us, not
+    both are paid (P4)."""
     for first, second in world.gateway.charged_twice:
-        yield f"{first} and {second} both charged the same debt"
+        yield f"{first} and {second} both charged the same invoice"
 
 
 # ---- Of everything -----------------------------------------------------------------------------------------------------
@@ -256,13 +368,15 @@ def charged_once(world: World) -> Iterator[str]:
 @rule(WHOLE, "the gateway and the ledger agree")
 def gateway_agrees(world: World) -> Iterator[str]:
     """Once all events have arrived: what the gateway has taken is what the books received through it, and nothing else."""
-    for id, page in world.gateway.opened.items():
-        payment = world.model.customers[page.payment.account_id].get(Payment, id)
-        paid = page.state is PageState.PAID
-        if payment is None or paid != (payment.status is PaymentStatus.SUCCEEDED):
-            yield f"{id} is {page.state} at the gateway, in the books {payment.status if payment else 'nothing'}"
-        elif paid and payment.amount_minor != page.payment.amount_minor:
-            yield f"{id} is {page.payment.amount_minor} at the gateway, in the books {payment.amount_minor}"
+    for id, intent in world.gateway.opened.items():
+        payment = world.model.customers[intent.payment.account_id].get(Payment, id)
+        expected = ARRIVED.get(intent.state)
+        if payment is None or (expected or payment.status) is not payment.status:
+            yield f"{id} is {intent.state} at the gateway, in the books {payment.status if payment else 'nothing'}"
+        elif expected is None and payment.status in ARRIVED.values():
+            yield f"{id} is {payment.status} in the books, at the gateway {intent.state}"
+        elif expected and payment.amount_minor != intent.captured_minor:
+            yield f"{id} is {intent.captured_minor} at the gateway, in the books {payment.amount_minor}"
     for customer in world.model.customers.values():
         for payment in customer.all(Payment):
             by_gateway = payment.cash_account == world.gateway.name and payment.status is PaymentStatus.SUCCEEDED
@@ -270,9 +384,24 @@ def gateway_agrees(world: World) -> Iterator[str]:
                 yield f"{payment.id} arrived through the gateway, which does not know it"
 
 
+ARRIVED = {State.PAID: PaymentStatus.SUCCEEDED, State.RETURNED: PaymentStatus.REVERTED}
+
+
+@rule(WHOLE, "the gateway owes what the ledger says")
+def gateway_owes(world: World) -> Iterator[str]:
+    """Its captures less refunds, returns, disputes and their fees are the ledger's cash at the gateway, in each currency."""
+    posted = {currency: amount for (account, currency), amount in world.model.firm_accounts.items() if account == "cash:stripe"}
+    for currency in sorted({*posted, *world.gateway.cash}):
+        if posted.get(currency, 0) != world.gateway.cash[currency]:
+            yield f"the gateway holds {world.gateway.cash[currency]} {currency}, the ledger says {posted.get(currency, 0)}"
+
+
 @rule(WHOLE, "numbers are gapless")
 def series_complete(world: World) -> Iterator[str]:
     known = sorted(world.model.series)
+    for name, series in world.model.series.items():
+        if series.reserved:
+            yield f"numbers {sorted(series.reserved)} of {name} were taken and never used"
     if sorted(world.books.series()) != known:
         yield f"the books list the series {world.books.series()}, invoices were issued in {known}"
 

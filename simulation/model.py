@@ -5,27 +5,53 @@ a subledger that is added up from the entries alone. Operations choose from it w
 compare what is stored with what the entries say.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from remit.domain.accounts import Account, AccountChange
+from remit.domain.accounts import Account, AccountChange, Note
+from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
-from remit.domain.invoices import Invoice
-from remit.domain.journal import GENESIS, Balance, JournalEntry, effect
+from remit.domain.invoice_batches import InvoiceBatch
+from remit.domain.invoices import Invoice, SpoiledNumber
+from remit.domain.journal import GENESIS, Balance, JournalEntry, Side, effect
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment
+from remit.domain.refunds import Refund
 from remit.usecases.guards import Guard
 
-LOTS: dict[type, tuple[str, str]] = {
-    OpenItem: ("receivable", "open_minor"),
-    Payment: ("credit", "unapplied_minor"),
-    Credit: ("credit", "open_minor"),
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """`field` of a stored thing is what the entries say of it in `account` of the chart: the side `grows_on` less the other."""
+
+    account: str
+    field: str
+    grows_on: Side = Side.CREDIT
+
+
+HOLDINGS: dict[type, tuple[Holding, ...]] = {
+    OpenItem: (
+        Holding("receivable", "open_minor", Side.DEBIT),
+        Holding("bad_debt", "recoverable_minor", Side.DEBIT),
+        Holding("top_ups", "top_up_minor"),
+    ),
+    Payment: (
+        Holding("credit", "unapplied_minor"),
+        Holding("held", "held_minor"),
+        Holding("wallet", "wallet_minor"),
+        Holding("cash", "cash_minor", Side.DEBIT),
+    ),
+    Credit: (Holding("credit", "open_minor"),),
+    Refund: (Holding("refunds_in_transit", "in_transit_minor"),),
 }
-"""What each stored thing still holds: the customer account of the chart that it is a part of, and the field with the
-amount. The parts of one account of the chart sum up to the balance's figure. A new kind of lot is a new row."""
+"""What each class of stored things holds. A new kind of document is a new row."""
+
+SUMMED = ("receivable", "credit", "held")
+"""The customer's accounts that are nothing but what documents hold; a wallet is used without saying whose money it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +64,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What one commit wrote, and under which request (None: a commit that needs no guard)."""
+    """What one commit wrote; `needs_guard`: whether an entry in it must come with the request that asked for it."""
 
     writes: tuple[Write, ...]
+    needs_guard: bool = True
 
     def all[T](self, type: type[T]) -> list[T]:
         return [write.thing for write in self.writes if isinstance(write.thing, type)]
@@ -50,8 +77,9 @@ class Transaction:
 class Subledger:
     """One account in one currency, added up from its entries.
 
-    `amounts` is what each document holds by (account of the chart, document), `touched_by` the entries that name it,
-    `moves` what every entry did to the customer's figures and on which business date.
+    `amounts` is what each document holds by (account of the chart up to its colon, document), debits less credits;
+    `touched_by` the entries that name it, `due` what is owed on each (invoice, due date), `statuses` where each invoice
+    stands, and `moves` what every entry did to the customer's figures and on which business date.
     """
 
     account_id: str
@@ -61,6 +89,8 @@ class Subledger:
     figures: dict[str, int] = field(default_factory=dict)
     amounts: dict[tuple[str, str], int] = field(default_factory=dict)
     touched_by: dict[str, list[int]] = field(default_factory=dict)
+    due: dict[str, dict[date | None, int]] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
     moves: list[tuple[date, dict[str, int]]] = field(default_factory=list)
 
     def post(self, entry: JournalEntry) -> None:
@@ -74,13 +104,22 @@ class Subledger:
             touched = self.touched_by.setdefault(posting.document_id, [])
             if touched[-1:] != [entry.sequence]:
                 touched.append(entry.sequence)
-            key = (posting.account, posting.document_id)
-            sign = 1 if (posting.side.value == "debit") == (posting.account == "receivable") else -1
-            self.amounts[key] = self.amounts.get(key, 0) + sign * posting.amount_minor
+            key = (posting.account.partition(":")[0], posting.document_id)
+            change = posting.amount_minor if posting.side is Side.DEBIT else -posting.amount_minor
+            self.amounts[key] = self.amounts.get(key, 0) + change
+            if posting.account == "receivable":
+                owed = self.due.setdefault(posting.document_id, {})
+                owed[posting.due_date] = owed.get(posting.due_date, 0) + change
+        self.statuses |= {invoice_id: after for invoice_id, (_, after) in entry.draft.statuses.items()}
         self.sequence, self.last_hash = entry.sequence, entry.hash
 
     def figure(self, account: str) -> int:
         return self.figures.get(account, 0)
+
+    def held_by(self, document_id: str, holding: Holding) -> int:
+        """What the entries say that a document holds."""
+        amount = self.amounts.get((holding.account, document_id), 0)
+        return amount if holding.grows_on is Side.DEBIT else -amount
 
 
 @dataclass(slots=True)
@@ -112,20 +151,28 @@ class Customer:
             self.subledgers[currency] = Subledger(self.id, currency)
         return self.subledgers[currency]
 
-    def lots(self, currency: str) -> Iterator[tuple[str, str, int]]:
-        """What is open in a currency, as (account of the chart, document, amount)."""
-        for kind, (account, name) in LOTS.items():
-            for id, thing in self.things.get(kind, {}).items():
-                if thing.currency == currency:
-                    yield account, id, getattr(thing, name)
+    def of[T](self, type: type[T], currency: str) -> Iterator[tuple[str, T]]:
+        """Everything of a class in one currency, by id."""
+        for id, thing in self.things.get(type, {}).items():
+            if thing.currency == currency:
+                yield id, thing
+
+    def holdings(self, currency: str) -> Iterator[tuple[Holding, str, int]]:
+        """What every document holds, as (of which account, document, amount)."""
+        for kind, holdings in HOLDINGS.items():
+            for id, thing in self.of(kind, currency):
+                for holding in holdings:
+                    yield holding, id, getattr(thing, holding.field)
 
 
 @dataclass(slots=True)
 class Series:
-    """A number series as its invoices show it."""
+    """A number series as its documents show it. `reserved`: numbers that a batch took and not used yet, with the date that
+    their invoices bear."""
 
     last: int = 0
     last_issued_on: date = date.min
+    reserved: dict[int, date] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -135,7 +182,10 @@ class Model:
     customers: dict[str, Customer] = field(default_factory=dict)
     invoiced_orders: dict[str, str] = field(default_factory=dict)
     series: dict[str, Series] = field(default_factory=dict)
+    batches: dict[str, InvoiceBatch] = field(default_factory=dict)
     guards: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    firm_accounts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(Account of the chart, currency) → debits less credits, over all customers."""
     entries: int = 0
 
     def apply(self, transaction: Transaction) -> None:
@@ -143,29 +193,44 @@ class Model:
             self._take(write.thing)
 
     def _take(self, thing: Any) -> None:
-        match thing:
-            case JournalEntry():
-                self.customer(thing.draft.account_id).subledger(thing.draft.currency).post(thing)
-                self.entries += 1
-            case Guard():
-                self.guards[thing.kind, thing.value] = thing.expires_at
-            case Invoice():
-                self.invoiced_orders[thing.order_id] = thing.id
-                number = int(thing.number.rpartition("-")[2])
-                self.series[thing.series] = Series(number, thing.issued_on)
-            case Account():
-                self._keep(thing.id, thing.id, thing)
-            case Balance():
-                self._keep(thing.account_id, thing.currency, thing)
-            case OpenItem():
-                self._keep(thing.account_id, thing.invoice_id, thing)
-            case AccountChange():
-                pass
-            case _ if hasattr(thing, "account_id"):
-                self._keep(thing.account_id, thing.id, thing)
+        take = _TAKEN.get(type(thing))
+        if take:
+            take(self, thing)
+        elif isinstance(thing, Account) or (hasattr(thing, "account_id") and type(thing) not in _NOT_KEPT):
+            owner = thing.id if isinstance(thing, Account) else thing.account_id
+            self.customer(owner).things.setdefault(type(thing), {})[_id(thing)] = thing
 
-    def _keep(self, account_id: str, id: str, thing: Any) -> None:
-        self.customer(account_id).things.setdefault(type(thing), {})[id] = thing
+    def _entry(self, entry: JournalEntry) -> None:
+        self.customer(entry.draft.account_id).subledger(entry.draft.currency).post(entry)
+        self.entries += 1
+        for posting in entry.draft.postings:
+            change = posting.amount_minor if posting.side is Side.DEBIT else -posting.amount_minor
+            self.firm_accounts[posting.account, entry.draft.currency] += change
+
+    def _guard(self, guard: Guard) -> None:
+        self.guards[guard.kind, guard.value] = guard.expires_at
+
+    def _document(self, document: Invoice | CreditNote) -> None:
+        self.customer(document.account_id).things.setdefault(type(document), {})[document.id] = document
+        self._number_used(document.series, int(document.number.rpartition("-")[2]), document.issued_on)
+        if isinstance(document, Invoice):
+            self.invoiced_orders[document.order_id] = document.id
+
+    def _spoiled(self, spoiled: SpoiledNumber) -> None:
+        self._number_used(spoiled.series, spoiled.number, spoiled.issued_on)
+
+    def _reserve(self, batch: InvoiceBatch) -> None:
+        known = self.batches.get(batch.id)
+        self.batches[batch.id] = batch
+        if known is None and batch.numbers:
+            series = self.series.setdefault(batch.series, Series())
+            series.reserved |= dict.fromkeys(batch.numbers, batch.issued_on)
+            series.last, series.last_issued_on = batch.numbers[-1], batch.issued_on
+
+    def _number_used(self, name: str, number: int, issued_on: date) -> None:
+        series = self.series.setdefault(name, Series())
+        if series.reserved.pop(number, None) is None:
+            series.last, series.last_issued_on = number, issued_on
 
     def customer(self, account_id: str) -> Customer:
         if account_id not in self.customers:
@@ -177,7 +242,25 @@ class Model:
         self.guards = {key: expires for key, expires in self.guards.items() if expires is None or expires > now}
 
     def orders_to_invoice(self, customer: Customer) -> list[Order]:
-        return [order for order in customer.all(Order) if order.id not in self.invoiced_orders]
+        return [order for order in customer.all(Order) if order.id not in self.invoiced_orders and not order.canceled_at]
+
+
+_TAKEN: dict[type, Callable[[Model, Any], None]] = {
+    JournalEntry: Model._entry,
+    Guard: Model._guard,
+    Invoice: Model._document,
+    CreditNote: Model._document,
+    SpoiledNumber: Model._spoiled,
+    InvoiceBatch: Model._reserve,
+}
+"""How things are taken in that are more than kept in their newest version."""
+
+_NOT_KEPT = (AccountChange, Note)
+
+
+def _id(thing: Any) -> str:
+    found: str = thing.currency if isinstance(thing, Balance) else thing.invoice_id if isinstance(thing, OpenItem) else thing.id
+    return found
 
 
 def open_items(customer: Customer, currency: str | None = None) -> list[OpenItem]:

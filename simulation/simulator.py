@@ -27,7 +27,10 @@ from remit.usecases.idempotency import ATTEMPTS, Answer
 from simulation.calendar import jump
 from simulation.invariants import check_step, check_subledger, check_transaction, check_whole
 from simulation.model import Transaction
-from simulation.operations import OPERATIONS, delivery, expect, proof_of, replay_of
+from simulation.operations import accounts, credits, events, gateway, invoices, orders, payments, proofs, schedules, wallet
+from simulation.operations.events import delivery
+from simulation.operations.proofs import proof_of, replay_of
+from simulation.operations.table import OPERATIONS, expect
 from simulation.world import Attempt, InvariantError, World, answer_in
 from tests.fakes import Fault, MachineDiedError, no_waiting
 
@@ -35,6 +38,9 @@ KEY_KEPT = timedelta(days=29)
 """Callers repeat a request for less than the 30 days that its key is kept."""
 
 FULL_CHECK_EVERY = 1_000
+KINDS = (accounts, credits, events, gateway, invoices, orders, payments, proofs, schedules, wallet)
+"""The modules that fill the table of operations."""
+
 LINES_KEPT = 40
 ANSWERS_KEPT = 300
 
@@ -64,6 +70,7 @@ class Simulation:
         self._proved: dict[str, int] = {}
         self._lag = ExitStack()
         self._lags_until = 0
+        self._lag_pauses = 0
         self._quiet = False
         self._weights = [operation.weight for operation in OPERATIONS]
 
@@ -71,7 +78,7 @@ class Simulation:
 
     def run(self, steps: int) -> None:
         """Take so many steps, and check everything at intervals and at the end. `InvariantError` at the first fault."""
-        with no_waiting():
+        with no_waiting(self._pause):
             while self.step < steps:
                 self.step += 1
                 self._unrest()
@@ -110,7 +117,7 @@ class Simulation:
         """Ask Remit for it, and see how that ends. An end without an answer is no end: the caller asks again later."""
         world = self.world
         before = (attempt.kind, attempt.key) in world.model.guards
-        with self._trouble(disturbed) as troubled:
+        with self._trouble(disturbed) as troubled, self._asking(attempt):
             try:
                 answer = answer_in(attempt.call(attempt.request()))
             except (MachineDiedError, TransientError, ConflictError) as failure:
@@ -135,6 +142,14 @@ class Simulation:
         if isinstance(answer, Answer) and attempt.kind:
             self._check_answer(attempt, answer, before)
         attempt.note(answer)
+
+    @contextmanager
+    def _asking(self, attempt: Attempt) -> Iterator[None]:
+        self.world.asking.append(attempt)
+        try:
+            yield
+        finally:
+            self.world.asking.pop()
 
     def _check_answer(self, attempt: Attempt, answer: Answer, known_before: bool) -> None:
         known = (attempt.kind, attempt.key) in self.world.model.guards
@@ -171,7 +186,8 @@ class Simulation:
         request = attempt.request({"another": "body"} if other_body else None)
         entries = self.world.model.entries
         try:
-            answer = answer_in(attempt.call(request))
+            with self._asking(attempt):
+                answer = answer_in(attempt.call(request))
         except IdempotencyKeyReusedError as refusal:
             self._tell(attempt, "same key, other body: " if other_body else "repeated: ", f"refused: {refusal.code}")
             expect("the same request gets the same answer", other_body, f"{attempt.says}: {refusal}")
@@ -251,6 +267,7 @@ class Simulation:
         if not world.books.is_lagging and world.sometimes(0.02):
             self._lag.enter_context(world.books.lagging())
             self._lags_until = self.step + world.random.randint(1, 12)
+            self._lag_pauses = world.random.randint(1, 3)
             self._line("    the indexes fall behind")
         month = world.today.month
         if world.sometimes(0.003):
@@ -262,9 +279,17 @@ class Simulation:
             world.books.expire_guards(world.clock.now())
             world.model.forget_expired(world.clock.now())
 
+    def _pause(self) -> None:
+        """Somebody waits before trying again: an index that is behind catches up meanwhile, if not with the first pause."""
+        self._lag_pauses -= 1
+        if self.world.books.is_lagging and self._lag_pauses <= 0:
+            self._lag.close()
+
     # ---- Watching
 
     def _committed(self, transaction: Transaction) -> None:
+        asking = self.world.asking[-1] if self.world.asking else None
+        transaction = replace(transaction, needs_guard=asking is None or not asking.posts_bare)
         check_transaction(self.world.model, transaction)
         for entry in transaction.all(JournalEntry):
             self.digest.update(f"{entry.id} {entry.hash}\n".encode())
@@ -308,8 +333,9 @@ class Simulation:
             self.trace(line)
 
 
-CHECKED_AFTER_THE_DEED = frozenset({"invoice_settled", "attempt_canceled"})
-"""Refusals of what follows a stored attempt: the page of a payment that is no longer to be made."""
+CHECKED_AFTER_THE_DEED = frozenset({"invoice_settled", "invoice_void", "attempt_canceled", "gateway_refused"})
+"""Refusals of what follows a stored attempt: the page of a payment that is no longer to be made, a capture that came too
+late."""
 
 MISCHIEF: tuple[Callable[[Simulation, str | None], None], ...] = (
     *[Simulation.fault] * 6,

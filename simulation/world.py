@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -12,6 +13,19 @@ from remit.domain.actor import Actor, Channel
 from remit.domain.errors import RuleError
 from remit.domain.firm import Firm
 from remit.domain.journal import canonical
+from remit.domain.payments import Payment
+from remit.domain.terms import (
+    CardFee,
+    ChargeKind,
+    Collect,
+    DiscountTax,
+    Due,
+    DueRule,
+    EarlyDiscount,
+    Method,
+    PaymentTerm,
+    TermPart,
+)
 from remit.usecases.idempotency import Answer, Request
 from remit.usecases.ports import Changes
 from simulation.gateway import SimulatedGateway
@@ -34,6 +48,48 @@ ACTIVE_CUSTOMERS = 24
 """So many customers do business at a time; who leaves stays in the books. It keeps histories as long as real ones."""
 
 
+_ON_RECEIPT, _NET30 = Due(DueRule.ON_RECEIPT), Due(DueRule.NET_DAYS, 30)
+_EARLY = {
+    f"early_{tax}": PaymentTerm(f"early_{tax}", "2/10 net 30", (TermPart(_NET30),), discount=EarlyDiscount(Decimal(2), 10, tax))
+    for tax in DiscountTax
+}
+_IN_PARTS = {
+    "thirds": PaymentTerm(
+        "thirds",
+        "30 % now, 30 % by the middle of next month, the rest later",
+        (
+            TermPart(_ON_RECEIPT, Decimal(30)),
+            TermPart(Due(DueRule.END_OF_MONTH, 15), Decimal(30)),
+            TermPart(Due(DueRule.NET_DAYS, 60)),
+        ),
+        collect={ChargeKind.SHIPPING: Collect.PRO_RATA, ChargeKind.OTHER: Collect.LAST},
+    ),
+    "delivery": PaymentTerm(
+        "delivery",
+        "A fifth now, the rest two weeks after delivery",
+        (TermPart(_ON_RECEIPT, Decimal(20)), TermPart(Due(DueRule.AFTER_DELIVERY, 14))),
+        collect={ChargeKind.SHIPPING: Collect.ON_DELIVERY},
+    ),
+    "fixed": PaymentTerm(
+        "fixed",
+        "50.00 now, the rest in a month",
+        (TermPart(_ON_RECEIPT, fixed_minor=5000), TermPart(_NET30)),
+        currency="EUR",
+    ),
+    "after_sale": PaymentTerm.single("after_sale", "A week after the sale", Due(DueRule.AFTER_SALE, 7), (Method.CARD,)),
+}
+_FEES = {
+    "fee": PaymentTerm("fee", "Cards cost", (TermPart(_NET30),), currency="EUR", card_fee=CardFee("VAT21", Decimal("1.5"), 25)),
+    "fee9": PaymentTerm("fee9", "Cards cost little", (TermPart(_NET30),), card_fee=CardFee("VAT9", Decimal(1))),
+}
+
+
+def our_firm() -> Firm:
+    """A firm with a term of every kind."""
+    known = firm()
+    return firm(terms={**known.terms, **_EARLY, **_IN_PARTS, **_FEES})
+
+
 class InvariantError(Exception):
     """Something that must always hold does not: `invariant` is its name, `detail` what was found."""
 
@@ -52,7 +108,7 @@ class Attempt:
     a fault. `note`: looks at the answer, and raises `InvariantError` if it is not what was asked for.
 
     `kind` and `key` name the guard: by default a new Idempotency-Key; `kind` None is for what needs no guard, because a
-    repeat is harmless.
+    repeat is harmless. `posts_bare`: it may post without a guard, since something else that it writes is there once.
     """
 
     says: str
@@ -63,6 +119,7 @@ class Attempt:
     by: Actor = CLERK
     kind: str | None = "idempotency"
     key: str = ""
+    posts_bare: bool = False
     made_at: datetime = BEGINNING
 
     def request(self, body: Any = None) -> Request[Any]:
@@ -120,7 +177,7 @@ class World:
     letters: FakeLetters = field(default_factory=FakeLetters)
     trouble: Trouble = field(default_factory=Trouble)
     model: Model = field(default_factory=Model)
-    firm: Firm = field(default_factory=firm)
+    firm: Firm = field(default_factory=our_firm)
     active: list[str] = field(default_factory=list)
     unproved: dict[str, None] = field(default_factory=dict)
     """Customers with entries since everything was last proved."""
@@ -128,13 +185,18 @@ class World:
     """How often each message was claimed for sending."""
     chosen: str | None = None
     """The customer whom the operation that was chosen last is about."""
+    asking: list[Attempt] = field(default_factory=list)
+    """The attempt that is made just now, and those that it interrupts."""
     focus: str | None = None
     """The customer whom somebody else is busy with just now: who comes in between mostly wants the same one."""
 
     def __post_init__(self) -> None:
         self.books = ObservedBooks(self.trouble, self.observer)
         self.mailer = FakeMailer(self.trouble, refused={REFUSED: RuleError("address_refused", "No mail goes there.")})
-        self.gateway = SimulatedGateway(self.clock, self.trouble, random=self.random)
+        self.gateway = SimulatedGateway(self.clock, self.trouble, random=self.random, booked=self._booked)
+
+    def _booked(self, payment: Payment) -> Payment | None:
+        return self.model.customer(payment.account_id).get(Payment, payment.id)
 
     @property
     def today(self) -> date:

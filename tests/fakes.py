@@ -233,6 +233,15 @@ class _Past:
     def get(self, key: Key) -> Raw | None:
         return self._before[key] if key in self._before else self._table.get(key)
 
+    def show(self, raw: Raw) -> None:
+        """Let this older version of an item be what is seen."""
+        self._before[raw["PK"]["S"], raw["SK"]["S"]] = raw
+
+    def query(self, partition: str, first: str, last: str) -> list[Raw]:
+        now = {raw["SK"]["S"] for raw in self._table.query(partition, first, last)}
+        then = {sk for pk, sk in self._before if pk == partition and first <= sk <= last}
+        return [raw for sk in sorted(now | then) if (raw := self.get((partition, sk))) is not None]
+
     def query_index(self, index: str, partition: str, first: str = "", last: str = "") -> list[Raw]:
         place = (index, partition)
         rows = [each for each in self._table.positions(place, first, last) if each[1] not in self._before]
@@ -411,9 +420,12 @@ class FakeBooks:
         return self._behind is not None
 
     @contextmanager
-    def lagging(self) -> Iterator[None]:
-        """Inside, indexes and reads without consistency stay as they are now, whatever is written."""
+    def lagging(self, *older: Raw) -> Iterator[None]:
+        """Inside, indexes and reads without consistency stay as they are now, whatever is written; of `older` items they
+        even show these versions."""
         self._behind = _Past(self._table)
+        for raw in older:
+            self._behind.show(raw)
         try:
             yield
         finally:
@@ -496,14 +508,19 @@ def _wire(raw: Raw) -> Raw:
 
 
 @contextmanager
-def no_waiting() -> Iterator[list[float]]:
-    """Inside, the pauses between attempts are noted, in seconds, instead of waited for.
+def no_waiting(meanwhile: Callable[[], object] = lambda: None) -> Iterator[list[float]]:
+    """Inside, the pauses between attempts are noted, in seconds, instead of waited for; `meanwhile` is what happens in them.
 
     Every retry loop of the use cases pauses through `idempotency.pause`, whose `time.sleep` is their one place of real
     time. Whatever runs over these fakes takes it away here.
     """
     noted: list[float] = []
-    with patch.object(idempotency, "time", SimpleNamespace(sleep=noted.append)):
+
+    def sleep(seconds: float) -> None:
+        noted.append(seconds)
+        meanwhile()
+
+    with patch.object(idempotency, "time", SimpleNamespace(sleep=sleep)):
         yield noted
 
 

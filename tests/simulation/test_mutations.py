@@ -11,17 +11,16 @@ from typing import Any
 
 import pytest
 
-from remit.domain import orders, posting_rules
+from remit.domain import open_items, operation, orders, posting_rules
 from remit.domain.accounts import Account
 from remit.domain.actor import Actor
 from remit.domain.errors import ConflictError, LedgerBrokenError, RuleError
 from remit.domain.invoices import NumberSeries
 from remit.domain.journal import Balance, EntryDraft, JournalEntry, Posting
 from remit.domain.messages import MessageStatus
-from remit.domain.open_items import OpenItem
+from remit.domain.open_items import Movement, OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import GatewayReport, Payment
-from remit.domain.posting_rules import Circumstances
 from remit.usecases import allocate_payment, explain_balance, issue_invoice, receive_payment, send_message, start_checkout
 from remit.usecases.guards import Guard
 from remit.usecases.idempotency import Answer, Request
@@ -102,7 +101,7 @@ def answers_without_writing(patch: Patch) -> None:
     def forgetful(*_: Any, **__: Any) -> Answer:
         return Answer({"id": "crd_1", "gross_minor": 10**9})
 
-    patch.setattr("simulation.operations.issue_credit", forgetful)
+    patch.setattr("simulation.operations.credits.issue_credit", forgetful)
 
 
 def settles_without_asking(patch: Patch) -> None:
@@ -111,34 +110,59 @@ def settles_without_asking(patch: Patch) -> None:
     patch.setattr(OpenItem, "settle", lambda item, amount, entry: settle(item, min(amount, item.open_minor or amount), entry))
 
 
-def draws_without_asking(patch: Patch) -> None:
+def takes_without_asking(patch: Patch) -> None:
     """A payment gives more than is left of it."""
 
-    def draw(payment: Payment, allocations: Any, entry: int) -> Payment:
-        total = sum(allocation.amount_minor for allocation in allocations)
-        allocated = (*payment.allocations, *allocations)
-        left = max(0, payment.unapplied_minor - total)
-        return replace(payment, unapplied_minor=left, allocations=allocated, entries=(*payment.entries, entry))
+    def take(payment: Payment, amount_minor: int) -> Payment:
+        return replace(payment, unapplied_minor=max(0, payment.unapplied_minor - amount_minor))
 
-    patch.setattr(Payment, "draw", draw)
+    patch.setattr(Payment, "take", take)
     patch.setattr(allocate_payment, "check_allocations", lambda *_: None)
 
 
 def parts_forgotten(patch: Patch) -> None:
-    patch.setattr("remit.domain.invoices._pay_parts", lambda parts, _amount: parts)
+    patch.setattr(open_items, "_lowered", lambda parts, _amount: tuple(parts))
+    patch.setattr("remit.domain.operation.movements", moved_whole)
+
+
+def moved_whole(before: OpenItem | None, after: OpenItem) -> tuple[Movement, ...]:
+    """What is open after and was not before, without a look at the parts."""
+    amount = after.open_minor - (before.open_minor if before else 0)
+    return (Movement(after.invoice_id, after.parts[0].due_date, amount),) if amount else ()
 
 
 def entry_not_noted(patch: Patch) -> None:
-    settle = OpenItem.settle
-    patch.setattr(OpenItem, "settle", lambda item, amount, entry: replace(settle(item, amount, entry), entries=item.entries))
+    touched = operation._touched
+    patch.setattr(operation, "_touched", lambda thing, entry: thing if isinstance(thing, OpenItem) else touched(thing, entry))
+
+
+def lots_forgotten(patch: Patch) -> None:
+    """The balance keeps the newest lots only."""
+    lots = operation._open_lots
+    patch.setattr(operation, "_open_lots", lambda *asked: lots(*asked)[-2:])
+
+
+def unbilled_forgotten(patch: Patch) -> None:
+    """An order that is invoiced stays unbilled."""
+    patch.setattr(issue_invoice, "unbilled", lambda balance, _by_minor: balance)
+
+
+def due_dates_not_posted(patch: Patch) -> None:
+    signed = posting_rules._signed
+    patch.setattr(posting_rules, "_signed", lambda account, amount, document, _due=None: signed(account, amount, document))
+
+
+def statuses_not_posted(patch: Patch) -> None:
+    post = Balance.post
+    patch.setattr(Balance, "post", lambda balance, draft: post(balance, replace(draft, statuses={})))
 
 
 def tax_not_posted(patch: Patch) -> None:
     """A posting is missing, and nothing asks whether debits equal credits."""
     issued = posting_rules.invoice_issued
 
-    def untaxed(invoice: Any, why: Circumstances) -> EntryDraft:
-        draft = issued(invoice, why)
+    def untaxed(*asked: Any) -> EntryDraft:
+        draft = issued(*asked)
         return replace(draft, postings=tuple(each for each in draft.postings if not each.account.startswith("tax:")))
 
     patch.setattr(EntryDraft, "__post_init__", lambda _self: None)
@@ -164,12 +188,12 @@ def chain_forgotten(patch: Patch) -> None:
 def entry_changed_on_its_way(patch: Patch) -> None:
     """What is stored is not what was hashed."""
 
-    def tampered(self: FakeBooks, changes: Changes) -> None:
-        nobody = Actor("nobody", changes[0].draft.actor.channel) if isinstance(changes[0], JournalEntry) else None
-        draft = replace(changes[0].draft, actor=nobody) if nobody else None
-        commit(self, [replace(changes[0], draft=draft), *changes[1:]] if draft else changes)
+    def other(change: Any) -> Any:
+        if not isinstance(change, JournalEntry):
+            return change
+        return replace(change, draft=replace(change.draft, actor=Actor("nobody", change.draft.actor.channel)))
 
-    patch.setattr(FakeBooks, "commit", tampered)
+    patch.setattr(FakeBooks, "commit", lambda self, changes: commit(self, [other(change) for change in changes]))
 
 
 def dated_back(patch: Patch) -> None:
@@ -292,7 +316,7 @@ def done_and_refused(patch: Patch) -> None:
         allocate_payment.allocate_payment(*asked)
         raise RuleError("allocation_exceeds_open", "Refused after it was done.")
 
-    patch.setattr("simulation.operations.allocate_payment", refuses)
+    patch.setattr("simulation.operations.payments.allocate_payment", refuses)
 
 
 def guards_expire_at_once(patch: Patch) -> None:
@@ -319,12 +343,13 @@ def edited_by_hand(kind: type, **changes: Any) -> Callable[[Patch], None]:
 
 def another_invoice_posted(patch: Patch) -> None:
     """Receivables are credited in the name of a document that does not exist."""
-    credit = posting_rules._credit
+    signed = posting_rules._signed
 
-    def misnamed(account: str, amount_minor: int, document_id: str) -> Posting:
-        return credit(account, amount_minor, f"{document_id}x" if account == "receivable" else document_id)
+    def misnamed(account: str, amount_minor: int, document_id: str, due: date | None = None) -> Posting:
+        paid = account == "receivable" and amount_minor > 0
+        return signed(account, amount_minor, f"{document_id}x" if paid else document_id, due)
 
-    patch.setattr(posting_rules, "_credit", misnamed)
+    patch.setattr(posting_rules, "_signed", misnamed)
 
 
 def allocations_forgotten(patch: Patch) -> None:
@@ -338,12 +363,17 @@ def series_not_listed(patch: Patch) -> None:
 
 def explained_without_dates(patch: Patch) -> None:
     explain = explain_balance.explain_balance
-    patch.setattr("simulation.operations.explain_balance", lambda *asked, as_of=None: explain(*asked))
+    patch.setattr("simulation.operations.proofs.explain_balance", lambda *asked, as_of=None: explain(*asked))
 
 
 def parts_rounded_down(patch: Patch) -> None:
-    schedule = orders.schedule
-    patch.setattr(orders, "schedule", lambda term, total, issued_on: schedule(term, total // 10 * 10, issued_on))
+    """What a quote offers is rounded."""
+    parts_of = orders.parts_of
+
+    def rounded(*asked: Any) -> Any:
+        return tuple(replace(part, amount_minor=part.amount_minor // 10 * 10) for part in parts_of(*asked))
+
+    patch.setattr(orders, "parts_of", rounded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,15 +388,19 @@ MUTATIONS = {
     "the open item is not written": Mutation(commits_without(OpenItem), "open items and lots add up to the balance"),
     "the payment is not written": Mutation(commits_without(Payment), "open items and lots add up to the balance"),
     "half of a transaction is written": Mutation(first_half_only, "all of an operation or nothing"),
-    "versions are not compared": Mutation(lost_updates, "what is written once never changes"),
+    "versions are not compared": Mutation(lost_updates, "the balance is the sum of its entries"),
     "guards are overwritten": Mutation(guards_overwritten, "what is written once never changes"),
     "another body is not noticed": Mutation(body_not_compared, "a key with another body is refused"),
     "a repeat is answered differently": Mutation(answer_made_anew, "the same request gets the same answer"),
     "an answer without a deed": Mutation(answers_without_writing, "what was answered was done"),
     "what is open is not asked": Mutation(settles_without_asking, "open items and lots add up to the balance"),
-    "what is left is not asked": Mutation(draws_without_asking, "open items and lots add up to the balance"),
+    "what is left is not asked": Mutation(takes_without_asking, "the ledger is never broken"),
     "parts are not paid": Mutation(parts_forgotten, "an open item is the sum of its parts"),
     "an item forgets its entry": Mutation(entry_not_noted, "documents name the entries that touched them"),
+    "a lot is forgotten": Mutation(lots_forgotten, "the balance names its lots"),
+    "an invoiced order stays unbilled": Mutation(unbilled_forgotten, "what is ordered and not invoiced is counted"),
+    "due dates are not posted": Mutation(due_dates_not_posted, "what is owed by date follows from the entries"),
+    "a status is not in the entry": Mutation(statuses_not_posted, "entries say how invoices stand"),
     "an entry does not balance": Mutation(tax_not_posted, "entries balance"),
     "a balance is rounded": Mutation(balance_set_by_hand, "the balance is the sum of its entries"),
     "an entry is not chained": Mutation(chain_forgotten, "the chain of entries has no break"),

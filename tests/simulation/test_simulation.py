@@ -14,7 +14,7 @@ import pytest
 from remit.domain.invoices import NumberSeries
 from simulation.__main__ import failure
 from simulation.calendar import MOMENTS, daylight_saving, jump, leap_day
-from simulation.operations import OPERATIONS
+from simulation.operations.table import OPERATIONS
 from simulation.simulator import Simulation
 from simulation.world import InvariantError
 

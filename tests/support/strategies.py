@@ -26,7 +26,8 @@ from remit.domain.dunning import DunningPolicy, DunningState, Tier
 from remit.domain.errors import RuleError
 from remit.domain.exports import Export, ExportStatus
 from remit.domain.firm import Firm, LostDispute, MoneyRules, Switches
-from remit.domain.invoices import Invoice, NumberSeries, Party, issue
+from remit.domain.invoice_batches import BatchLine, InvoiceBatch
+from remit.domain.invoices import Invoice, NumberSeries, Party, SpoiledNumber, issue
 from remit.domain.journal import (
     GENESIS,
     Balance,
@@ -40,7 +41,17 @@ from remit.domain.journal import (
 )
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.money import EXPONENTS, split
-from remit.domain.open_items import CreditedLine, DiscountOffer, OpenItem, Postponement, Settlement, TakenDiscount
+from remit.domain.open_items import (
+    Collection,
+    CollectionResult,
+    CreditedLine,
+    Delivery,
+    DiscountOffer,
+    OpenItem,
+    Postponement,
+    Settlement,
+    TakenDiscount,
+)
 from remit.domain.orders import (
     Deduction,
     Discount,
@@ -364,7 +375,8 @@ def open_items(draw: st.DrawFn) -> OpenItem:
         recovered_minor=draw(st.integers(0, 10**12)),
         top_up_minor=draw(st.integers(0, 10**12)),
         postponements=draw(tuples_of(postponements)),
-        delivered_percent=draw(st.just(Decimal(0)) | percents),
+        deliveries=draw(tuples_of(st.builds(Delivery, percents, dates, actors, instants))),
+        collection=draw(st.none() | st.builds(Collection, instants, st.sampled_from(CollectionResult), st.none() | ids("pay"))),
         disputed_by=draw(tuples_of(ids("pay"))),
         deducted_on=draw(st.none() | ids("inv")),
         collect_on=draw(st.none() | dates) if open_minor else None,
@@ -643,3 +655,20 @@ def totals(draw: st.DrawFn) -> Totals:
     return Totals(
         draw(st.integers(1, 99)), TotalsKey(kind, draw(currencies), period, draw(st.integers(0, 3))), figures, draw(versions)
     )
+
+
+spoiled_numbers = st.builds(
+    SpoiledNumber, words, st.integers(1, 10**6), dates, ids("acc"), ids("ord"), ids("bat"), words, instants
+)
+batch_lines = st.builds(BatchLine, ids("acc"), ids("ord"), st.none() | st.integers(1, 10**6), maybe_text, maybe_text, maybe_text)
+invoice_batches = st.builds(
+    InvoiceBatch,
+    id=ids("bat"),
+    series=words,
+    issued_on=dates,
+    reserved_at=instants,
+    actor=actors,
+    lines=tuples_of(batch_lines),
+    finished_at=st.none() | instants,
+    version=versions,
+)

@@ -124,7 +124,7 @@ class World:
         operation.change(marked)
         operation.create(credit)
         if note.applied_minor:
-            operation.pay_from(credit.id, [Allocation(invoice.id, note.applied_minor)], on)
+            operation.settle(credit.id, [Allocation(invoice.id, note.applied_minor)], on)
         operation.post(posting_rules.credit_note_issued, note)
         self.all_credit_notes.append(note)
         self.all_credits.append(operation.get(Credit, credit.id))

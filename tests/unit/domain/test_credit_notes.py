@@ -17,8 +17,8 @@ from remit.domain.credit_notes import (
 from remit.domain.credits import TaxOption
 from remit.domain.errors import RuleError
 from remit.domain.invoices import Invoice, NumberSeries
-from remit.domain.open_items import OpenItem
-from remit.domain.orders import LineRequest, price
+from remit.domain.open_items import DiscountOffer, OpenItem, TakenDiscount
+from remit.domain.orders import Discount, LineRequest, LineShare, price
 from tests.support.builders import NOW, TODAY, account, firm, issued, order
 
 line_requests = st.builds(
@@ -113,3 +113,14 @@ def test_C6_a_note_names_its_invoice_by_id_number_and_date() -> None:
     assert (note.invoice_id, note.invoice_number, note.invoice_issued_on) == (invoice.id, invoice.number, invoice.issued_on)
     assert (note.buyer.name, note.applied_minor, lot.open_minor) == (account().name, 12100, 0)
     assert marked.credit_notes == ("crn_1",)
+
+
+def test_C6_what_was_credited_before_a_discount_was_taken_stays_credited() -> None:
+    """Two lines of 100.00, one of them credited, then 2.00 of discount: 98.00 is left to credit, all of it on the other."""
+    priced = price([LineRequest("a thing", Decimal(1), 10000, "ZERO")] * 2, "EUR", firm(), prices_include_tax=False)
+    invoice, item, _ = issued(replace(order(), priced=priced))
+    marked, _ = credit(invoice, item, TaxOption.INCLUDED, LineCredit(1))
+    offer = DiscountOffer(TODAY, Discount(200, ()))
+    early = replace(marked, discount=offer, taken_discount=TakenDiscount("pay_1", offer.discount))
+    assert creditable_shares(invoice, early) == (LineShare(10000, 0), LineShare(9800, 0))
+    assert all_lines(invoice, early) == (LineCredit(2),)

@@ -21,7 +21,8 @@ from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
-from remit.domain.invoices import Invoice, NumberSeries
+from remit.domain.invoice_batches import InvoiceBatch
+from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
@@ -62,6 +63,8 @@ STORED: dict[type, st.SearchStrategy[Any]] = {
     ChainMark: strategies.chain_marks,
     Totals: strategies.totals(),
     TotalsGenerations: strategies.generations,
+    SpoiledNumber: strategies.spoiled_numbers,
+    InvoiceBatch: strategies.invoice_batches,
 }
 
 

@@ -163,7 +163,7 @@ def test_P6_postponing_does_not_move_the_discounts_date() -> None:
         (4, TODAY, "no_such_part"),
         (1, TODAY, "part_not_due"),  # settled
         (2, TODAY, "part_not_due"),  # waits for its delivery
-        (3, TODAY - timedelta(days=1), "due_date_in_past"),
+        (3, TODAY - timedelta(days=1), "bad_due_date"),
     ],
 )
 def test_P6_what_cannot_be_postponed(part: int, day: date, code: str) -> None:
@@ -237,3 +237,14 @@ def test_I1_every_state_has_one_status(item: OpenItem) -> None:
     expected[InvoiceStatus.UNCOLLECTIBLE] = closed and item.written_off_minor > item.recovered_minor
     expected[InvoiceStatus.PAID] = closed and not expected[InvoiceStatus.UNCOLLECTIBLE]
     assert [status for status, holds in expected.items() if holds] == [item.status]
+
+
+@pytest.mark.parametrize("used", [0, 1, 12_100])
+def test_I6_W1_a_top_up_whose_balance_was_used_is_not_voided(used: int) -> None:
+    """Its payment came back after the wallet was charged: what was used is owed, and only the rest was never bought."""
+    top_up = replace(open_item(), kind=OrderKind.TOP_UP, top_up_minor=12_100 - used)
+    if used:
+        with pytest.raises(RuleError, match="invoice_not_voidable"):
+            top_up.void()
+    else:
+        assert top_up.void().status is InvoiceStatus.VOID

@@ -173,6 +173,7 @@ def test_R7_an_invoice_that_reverses_a_refund_gives_back_the_lot_that_it_had_con
 def test_I6_a_void_is_the_exact_reverse(made: tuple[Invoice, OpenItem, NumberSeries]) -> None:
     invoice, item, _ = made
     assume(invoice.total_minor > 0)
+    assume(invoice.kind not in (OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL))
     draft = posting_rules.invoice_issued(invoice, None, opened(item), WHY)
     void = posting_rules.invoice_voided(invoice, draft, 7, Effects(movements(item, item.void())), WHY)
     assert_sound(void, receivable=-invoice.total_minor)

@@ -79,30 +79,29 @@ def test_R6_a_failure_after_success_stands_whatever_comes_late(heard: list[Refun
     assert end.has_returned
 
 
-def test_R6_what_the_processor_has_only_the_processor_decides() -> None:
+def test_R4_a_card_refund_goes_through_the_gateway_and_the_others_by_hand() -> None:
     assert refund().is_at_gateway
-    assert refund(status=RefundStatus.ON_HOLD, gateway_id="re_1").is_at_gateway
-    assert not refund(status=RefundStatus.ON_HOLD).is_at_gateway
+    assert not refund(method=Method.BANK_TRANSFER, cash_account="bank_transfer").is_at_gateway
 
 
 def test_R10_a_second_person_approves() -> None:
     waiting = refund(status=RefundStatus.AWAITING_APPROVAL)
-    approved = waiting.approve(SECOND, NOW + timedelta(hours=1))
+    approved = waiting.approve(SECOND, TODAY, NOW + timedelta(hours=1))
     assert (approved.status, approved.approved_by, approved.submit_at) == (
         RefundStatus.ON_HOLD,
         SECOND,
         NOW + timedelta(hours=1),
     )
     with pytest.raises(RuleError, match="second_person_required"):
-        waiting.approve(CLERK, NOW)
+        waiting.approve(CLERK, TODAY, NOW)
     with pytest.raises(RuleError, match="second_person_required"):
-        waiting.approve(Actor(CLERK.id, Channel.GATEWAY), NOW)
+        waiting.approve(Actor(CLERK.id, Channel.GATEWAY), TODAY, NOW)
 
 
 @pytest.mark.parametrize("status", set(RefundStatus) - {RefundStatus.AWAITING_APPROVAL})
 def test_R10_nobody_approves_what_waits_for_nobody(status: RefundStatus) -> None:
     with pytest.raises(RuleError) as refusal:
-        refund(status=status).approve(SECOND, NOW)
+        refund(status=status).approve(SECOND, TODAY, NOW)
     assert refusal.value.facts == {"status": str(status)}
 
 

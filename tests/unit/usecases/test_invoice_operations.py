@@ -12,12 +12,12 @@ from remit.domain.errors import InvalidError, NotFoundError, RuleError
 from remit.domain.journal import Balance, EntryKind, JournalEntry, Side
 from remit.domain.open_items import MAX_DELIVERIES, InvoiceStatus
 from remit.domain.orders import OrderKind
-from remit.domain.payments import Allocation, PaymentStatus
+from remit.domain.payments import Allocation, PaymentStatus, Transaction
 from remit.domain.terms import LAST_DUE_DATE, DiscountTax, EarlyDiscount, PartStatus, PaymentTerm
 from remit.usecases.idempotency import Answer
 from remit.usecases.ports import open_item_ref
 from tests.fakes import Fault, MachineDiedError
-from tests.support.builders import ALL_ON, TODAY, Office, line, report_on
+from tests.support.builders import ALL_ON, NOW, TODAY, Office, line, report_on
 from tests.support.invoicing import (
     ON_DELIVERY,
     THIRDS,
@@ -389,13 +389,14 @@ def test_I10_a_deposit_is_deducted_once(office: Office) -> None:
 
 
 def test_I10_a_deposit_that_is_not_paid_any_more_is_not_deducted(office: Office) -> None:
-    """It was when the order was placed; the card payment for it was lost in a dispute since."""
+    """It was when the order was placed; the debit that paid it came back since."""
     account_id = office.open_account()
     deposit = invoice(office, wish(account_id, line(3000), kind=OrderKind.DEPOSIT))
     attempt, _ = office.checkout(account_id, deposit)
-    office.gateway_says(report_on(attempt, PaymentStatus.SUCCEEDED, 5), "evt_1")
+    captured, returned = (Transaction(NOW, kind, "ch_1", attempt.amount_minor) for kind in ("capture", "failure"))
+    office.gateway_says(report_on(attempt, PaymentStatus.SUCCEEDED, 5, transaction=captured), "evt_1")
     final = order(office, wish(account_id, line(10000), deposits=[deposit]))
-    office.gateway_says(report_on(attempt, PaymentStatus.REVERTED, 9), "evt_2")
+    office.gateway_says(report_on(attempt, None, 9, transaction=returned), "evt_2")
     with pytest.raises(RuleError) as refusal:
         office.issue(account_id, final)
     assert (refusal.value.code, refusal.value.facts["open_minor"]) == ("deposit_not_paid", 3630)

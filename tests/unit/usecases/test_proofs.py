@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -539,6 +540,22 @@ def test_I3_a_counter_ahead_of_its_invoices_is_found(office: Office) -> None:
     office.books.overwrite(NumberSeries("INV-2026", 5, TODAY))
     gaps = prove_numbers("INV-2026", office.books, office.books).gaps
     assert gaps == ("the counter at 5 follows INV-2026-000003, without 2 from INV-2026-000004 to INV-2026-000005",)
+
+
+def test_I3_an_index_that_has_not_caught_up_with_the_counter_is_no_gap(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    issue_many(office, 3)
+    listed, looks = office.books.document_numbers, iter((0, 1, 2))
+    monkeypatch.setattr(office.books, "document_numbers", lambda series: islice(listed(series), next(looks, None)))
+    proof = prove_numbers("INV-2026", office.books, office.books)
+    assert (proof.last, proof.count, proof.gaps) == (3, 3, ())
+
+
+def test_I3_an_index_that_never_catches_up_is_a_gap(office: Office) -> None:
+    issue_many(office, 3)
+    with office.books.lagging():
+        issue_many(office, 2)
+        proof = prove_numbers("INV-2026", office.books, office.books)
+    assert proof.gaps == ("the counter at 5 follows INV-2026-000003, without 2 from INV-2026-000004 to INV-2026-000005",)
 
 
 def test_I3_an_invoice_issued_while_the_proof_runs_is_no_gap(office: Office) -> None:

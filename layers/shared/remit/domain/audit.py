@@ -75,15 +75,15 @@ class Expectation:
     """What the entries must explain of a class of documents.
 
     `id` is the field that postings name it by. `posted_when` is the field and the values without which no entry may be
-    about it, and with which one must; None: an entry is always there, unless `may_be_empty` and nothing is held: a memo whose
-    invoice took all of it never was the customer's credit. The first of `figures` is a customer's own amount,
-    and zero as long as nothing is posted.
+    about it, and with which one must; None: an entry is always there. `unless_zero`: one that holds nothing needs none, as
+    the lot of a credit note that its invoice took all of, or a refund that failed before it was heard of. The first of
+    `figures` is a customer's own amount, and zero as long as nothing is posted.
     """
 
     id: str
     figures: tuple[Explained, ...]
     posted_when: tuple[str, tuple[Any, ...]] | None = None
-    may_be_empty: bool = False
+    unless_zero: bool = False
 
 
 EXPECTATIONS: dict[type, Expectation] = {
@@ -105,9 +105,9 @@ EXPECTATIONS: dict[type, Expectation] = {
         ),
         posted_when=("status", (PaymentStatus.SUCCEEDED, PaymentStatus.REVERTED)),
     ),
-    Credit: Expectation("id", (Explained("open_minor", "credit", Side.CREDIT),), may_be_empty=True),
+    Credit: Expectation("id", (Explained("open_minor", "credit", Side.CREDIT),), unless_zero=True),
     CreditNote: Expectation("id", (Explained("tax_minor", "tax", Side.DEBIT),)),
-    Refund: Expectation("id", (Explained("in_transit_minor", "refunds_in_transit", Side.CREDIT),)),
+    Refund: Expectation("id", (Explained("in_transit_minor", "refunds_in_transit", Side.CREDIT),), unless_zero=True),
     WalletCharge: Expectation("id", (Explained("net_minor", "revenue", Side.CREDIT),)),
 }
 """Every class of documents that postings can be about. One that is not here is reported as missing."""

@@ -101,7 +101,8 @@ def creditable_shares(invoice: Invoice, item: OpenItem) -> tuple[LineShare, ...]
     """What may be credited of each line in all (C6): its amount, less its share of an early-payment discount that was taken,
     which the customer never paid.
 
-    100.00 + 21 % paid with 2.42 of discount (2.00 + 0.42 tax): 98.00 + 20.58.
+    100.00 + 21 % paid with 2.42 of discount (2.00 + 0.42 tax): 98.00 + 20.58. What was credited of a line before the discount
+    was taken stays credited, so the other lines bear its share.
     """
     shares = invoice.priced.shares()
     taken = item.discount_taken_minor
@@ -116,7 +117,24 @@ def creditable_shares(invoice: Invoice, item: OpenItem) -> tuple[LineShare, ...]
         of_code = [n if line.tax_code.code == code else 0 for n, line in zip(taxes, invoice.priced.lines, strict=True)]
         taxes = [n - saved for n, saved in zip(taxes, split(tax_saved, of_code), strict=True)]
     nets = [n - saved for n, saved in zip(nets, split(net_saved, nets), strict=True)]
+    credited = {line.line: line for line in item.credited}
+    nothing = CreditedLine(0, 0, 0)
+    before = [credited.get(number, nothing) for number in range(1, len(shares) + 1)]
+    nets = _not_below(nets, [line.net_minor for line in before])
+    taxes = _not_below(taxes, [line.tax_minor for line in before])
     return tuple(LineShare(net, tax) for net, tax in zip(nets, taxes, strict=True))
+
+
+def _not_below(amounts: Sequence[int], least: Sequence[int]) -> list[int]:
+    """The amounts with none below its least; what that adds is taken off the others, which keeps the sum.
+
+    >>> _not_below([98, 98], [100, 0])
+    [100, 96]
+    """
+    lifted = [max(pair) for pair in zip(amounts, least, strict=True)]
+    room = [amount - low for amount, low in zip(lifted, least, strict=True)]
+    added = min(sum(lifted) - sum(amounts), sum(room))
+    return [amount - cut for amount, cut in zip(lifted, split(added, room), strict=True)] if added else lifted
 
 
 def left_on_line(share: LineShare, credited: CreditedLine | None) -> LineShare:
@@ -200,7 +218,9 @@ def require_creditable(item: OpenItem) -> None:
             "top_up_not_creditable", "A top-up is given back by a withdrawal from the wallet.", invoice_id=item.invoice_id
         )
     if item.kind in (OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL):
-        raise RuleError("reversal_not_creditable", "A reversal is taken back by voiding it.", invoice_id=item.invoice_id)
+        raise RuleError(
+            "reversal_not_creditable", "A reversal is not a sale; give a new credit instead.", invoice_id=item.invoice_id
+        )
     if item.deducted_on is not None:
         raise RuleError(
             "deposit_deducted",

@@ -335,9 +335,11 @@ class OpenItem:
     def void(self) -> "OpenItem":
         """Only an issued invoice with nothing paid, credited or written off may be voided (I6).
 
-        Not one that took a credit or a refund back: that has happened, and is not undone by a document (C4, R7).
+        Not one that took a credit or a refund back: that has happened, and is not undone by a document (C4, R7). Not a top-up
+        that was paid and used before its payment came back: what was used is owed (W1).
         """
-        touched = self.credit_notes or self.settlements or self.deducted_on or self.written_off_minor
+        was_used = self.kind is OrderKind.TOP_UP and self.top_up_minor != self.total_minor
+        touched = self.credit_notes or self.settlements or self.deducted_on or self.written_off_minor or was_used
         if self.status is not InvoiceStatus.ISSUED or touched or self.kind in REVERSALS:
             raise RuleError(
                 "invoice_not_voidable",

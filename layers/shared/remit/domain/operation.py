@@ -206,6 +206,7 @@ class Operation:
         for held in self._held.values():
             if held.fresh:
                 held.now = _touched(held.now, entry.sequence)
+                held.changed = held.changed or held.now != held.loaded
                 held.posted, held.fresh = held.now, False
         self._discounts, self._recovered, self._releases = [], [], []
         return entry

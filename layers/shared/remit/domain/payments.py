@@ -309,18 +309,27 @@ class Payment:
     def allocated_to(self, invoice_id: str) -> int:
         return sum(allocation.amount_minor for allocation in self.allocations if allocation.invoice_id == invoice_id)
 
-    def is_under_way(self, now: datetime) -> bool:
-        """Whether the payer may still complete this attempt, so that a second must not be started beside it.
+    @property
+    def is_under_way(self) -> bool:
+        """Whether this attempt may still bring money, so that a second must not be started beside it (P4).
 
         A failed card does not end an attempt on a hosted page: the payer may try another one. It ends one that was
-        charged without the payer (`saved_method`).
+        charged without the payer (`saved_method`). Neither does our clock: the payer may have paid in the last minute of a
+        page, and only the gateway knows.
         """
         if self.saved_method is not None and self.status is PaymentStatus.FAILED:
             return False
-        unfinished = self.status not in (PaymentStatus.CANCELED, PaymentStatus.SUCCEEDED, PaymentStatus.REVERTED)
-        in_flight = self.status in (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED)
-        expired = self.expires_at is not None and now >= self.expires_at and not in_flight
-        return unfinished and not expired
+        return self.status not in (PaymentStatus.CANCELED, PaymentStatus.SUCCEEDED, PaymentStatus.REVERTED)
+
+    def is_page_over(self, now: datetime) -> bool:
+        """Whether nobody new can be sent to its page. What became of it is the gateway's to say."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    @property
+    def is_on_page(self) -> bool:
+        """Whether nothing is known yet but that the payer was sent to a page."""
+        waiting = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
+        return self.checkout_url is not None and self.status in waiting
 
     def with_report(self, report: GatewayReport) -> "Payment":
         """Merge what the gateway says into what is known, giving one result for every order of reports (G3).
@@ -356,9 +365,11 @@ class Payment:
         )
 
     def _look_up_after(self, status: PaymentStatus) -> datetime | None:
-        """An answer ends the asking, but that money is authorised is no answer to whether it was captured."""
+        """An answer ends the asking, but that money is authorised is no answer to whether it was captured, and that a card
+        was declined none to what becomes of the page."""
         capturing = status is PaymentStatus.AUTHORIZED and self.capture_minor is not None
-        return self.look_up_at if capturing else None
+        still_on_page = self.checkout_url is not None and status in (PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION)
+        return self.look_up_at if capturing or still_on_page else None
 
     def capture(self, amount_minor: int | None, look_up_at: datetime) -> "Payment":
         """Note that `amount_minor` (None: all) of an authorisation is to be captured, before the gateway is asked (P7).

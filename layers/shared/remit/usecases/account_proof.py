@@ -242,9 +242,10 @@ class AccountProof:
         field, wanted = document.expectation.posted_when or (None, ())
         posted = field is None or document.state in wanted
         main, *others = document.expectation.figures
-        is_empty = document.expectation.may_be_empty and document.stored[main.figure] == 0
-        if sums is None and posted and not is_empty:
+        if sums is None and posted:
             stored = document.stored[main.figure]
+            if document.expectation.unless_zero and not stored:
+                return
             text = f"{document.id} has {main.figure} {stored}, and no entry is about it."
             yield self._difference(document.currency, What.DOCUMENT_UNEXPLAINED, document.id, stored, None, text)
             return

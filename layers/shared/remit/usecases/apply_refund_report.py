@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from remit.domain.errors import NotFoundError
 from remit.domain.firm import Firm
 from remit.domain.operation import Operation
 from remit.domain.posting_rules import Circumstances
@@ -57,6 +58,8 @@ def _book(report: RefundReport, why: Circumstances, firm: Firm, books: Books) ->
     """A refund made without us is a fact: its payment's receipt was refunded (R8). What that has not left is a loss."""
     ref = payment_ref(report.account_id, report.payment_id)
     payment = need(books.load(ref), ref)
+    if payment.captured_minor == 0:
+        raise NotFoundError("payment_not_arrived", "The refunded payment is not booked yet.", id=payment.id)
     items: list[Ref[object]] = [open_item_ref(payment.account_id, each.invoice_id) for each in payment.allocations]
     loaded = books.load(balance_ref(payment.account_id, payment.currency), *items)
     balance = balance_or_new(loaded, payment.account_id, payment.currency)

@@ -73,11 +73,11 @@ def charge_saved_method(
     """
     now = clock.now()
     attempt_id = ids.new("pay")
-    _close_open_pages(wish, request, firm, books, gateway, now)
+    _close_open_pages(wish, request, firm, books, gateway, clock)
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
         wanted, saved = _payable(wish, firm, books, now)
-        others = list(under_way(wanted.items, books, now).values())
+        others = list(under_way(wanted.items, books).values())
         require_not_sent(others)
         if others:  # opened since the pages were closed
             raise RuleError("payment_under_way", "The customer is on a payment page.", payment_id=others[0].id)
@@ -136,17 +136,17 @@ def _payable(wish: ChargeWish, firm: Firm, books: Books, now: datetime) -> tuple
 
 
 def _close_open_pages(
-    wish: ChargeWish, request: Request[Payment], firm: Firm, books: Books, gateway: PaymentGateway, now: datetime
+    wish: ChargeWish, request: Request[Payment], firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
 ) -> None:
     """Close the pages on which the customer could pay the same invoices, unless this request was answered before."""
     try:
-        wanted, _ = _payable(wish, firm, books, now)
-        others = list(under_way(wanted.items, books, now).values())
+        wanted, _ = _payable(wish, firm, books, clock.now())
+        others = list(under_way(wanted.items, books).values())
         require_not_sent(others)
     except (InvalidError, NotFoundError, RuleError):
         return  # refused, or answered as the first time, by the decision that follows
     if others and request.first(books) is None:
-        close_pages(others, books, gateway)
+        close_pages(others, request.actor, firm, books, gateway, clock)
 
 
 def _attempt(attempt_id: str, wish: ChargeWish, wanted: Payable, saved: SavedMethod, gateway_name: str, now: datetime) -> Payment:

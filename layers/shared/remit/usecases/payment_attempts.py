@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
+from remit.domain.actor import Actor
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
@@ -12,11 +13,13 @@ from remit.domain.open_items import OpenItem
 from remit.domain.payments import Allocation, Fee, Payment, PaymentStatus, check_allocations
 from remit.domain.tax import tax_on
 from remit.domain.terms import Method
+from remit.usecases.apply_gateway_report import note_answer
 from remit.usecases.idempotency import persist
 from remit.usecases.loading import need
 from remit.usecases.ports import (
     Books,
     Changes,
+    Clock,
     Loaded,
     PaymentGateway,
     Ref,
@@ -128,14 +131,14 @@ def description_of(invoices: Sequence[Invoice]) -> str:
     return f"Invoice {numbers[0]}" if len(numbers) == 1 else f"Invoices {', '.join(numbers)}"[:500]
 
 
-def under_way(items: Sequence[OpenItem], books: Books, now: datetime) -> dict[str, Payment]:
+def under_way(items: Sequence[OpenItem], books: Books) -> dict[str, Payment]:
     """The attempts that may still bring money for these invoices, by id."""
     ids = {item.payment_attempt: item.account_id for item in items if item.payment_attempt}
     if not ids:
         return {}
     loaded = books.load(*(payment_ref(account_id, id) for id, account_id in ids.items()))
     found = [attempt for id, account_id in ids.items() if (attempt := loaded.get(payment_ref(account_id, id)))]
-    return {attempt.id: attempt for attempt in found if attempt.is_under_way(now)}
+    return {attempt.id: attempt for attempt in found if attempt.is_under_way}
 
 
 def require_not_sent(attempts: Sequence[Payment]) -> None:
@@ -152,15 +155,30 @@ def require_not_sent(attempts: Sequence[Payment]) -> None:
             )
 
 
-def close_pages(attempts: Sequence[Payment], books: Books, gateway: PaymentGateway) -> None:
+def close_pages(
+    attempts: Sequence[Payment], actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
+) -> None:
     """Close the hosted pages of attempts that something else takes the place of, so that nobody pays there any more.
 
-    `RuleError` `payment_under_way` when the payer was faster. A page that nobody was sent to yet needs no closing.
+    `RuleError` `payment_under_way` when the payer was faster; what the gateway knows of that is taken in. A page that nobody
+    was sent to yet needs no closing.
     """
     for attempt in attempts:
-        if attempt.checkout_url and not gateway.expire_checkout(attempt):
+        ended = close_page(attempt, "superseded", actor, firm, books, gateway, clock)
+        if ended.status is not PaymentStatus.CANCELED:
             raise RuleError("payment_under_way", "A payment of this invoice is being processed.", payment_id=attempt.id)
-        end_attempt(attempt, "superseded", books)
+
+
+def close_page(
+    attempt: Payment, why: str, actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
+) -> Payment:
+    """The attempt, ended by the gateway's word (P4): canceled if its page could be closed, or as the payer has left it."""
+    if attempt.checkout_url is None or gateway.expire_checkout(attempt):
+        return end_attempt(attempt, why, books)
+    report = gateway.look_up(attempt, clock.now())
+    if report is None or report.status is PaymentStatus.PENDING:
+        return attempt
+    return note_answer(report, actor, firm, books, clock)
 
 
 def end_attempt(attempt: Payment, why: str, books: Books) -> Payment:

@@ -10,7 +10,7 @@ from typing import Any
 from remit.domain import posting_rules
 from remit.domain.firm import Firm
 from remit.domain.operation import Operation
-from remit.domain.payments import Allocation, Payment, Transaction
+from remit.domain.payments import Allocation, Payment, PaymentStatus, Transaction
 from remit.domain.refunds import Refund, RefundFrom, RefundSource, RefundStatus
 from remit.usecases.loading import need
 from remit.usecases.ports import Loaded, Ref, lot_ref, open_item_ref
@@ -77,7 +77,7 @@ def give_back(operation: Operation, refund_id: str, *, had_succeeded: bool) -> N
     """It came to nothing: what it had consumed is back, an invoice that it had opened is paid again as far as it is open."""
     refund = operation.get(Refund, refund_id)
     reversal = operation.item(refund.reversed_by).open_minor if refund.reversed_by else 0
-    sources = refund.returns_to(reversal)
+    sources = tuple(as_kept(source, refund, operation) for source in refund.returns_to(reversal))
     back: dict[str, int] = {}
     for source in sources:
         for lot, amount in _put_back(operation, refund, source).items():
@@ -87,6 +87,16 @@ def give_back(operation: Operation, refund_id: str, *, had_succeeded: bool) -> N
     note_transaction(operation, refund)
     operation.change(refund)
     operation.post(posting_rules.refund_returned, replace(refund, sources=sources), had_succeeded, back)
+
+
+def as_kept(source: RefundSource, refund: Refund, operation: Operation) -> RefundSource:
+    """What comes back of money that was itself taken back meanwhile makes good the loss that was posted then (P8)."""
+    payment_id = source.document_id if source.document_id in refund.counts_on else refund.payment_id
+    if payment_id is None or operation.get(Payment, payment_id).status is not PaymentStatus.REVERTED:
+        return source
+    if source.account is RefundFrom.CREDIT and source.document_id != payment_id:
+        return source  # a credit is the firm's own word, whatever became of the money
+    return replace(source, account=RefundFrom.LOSS, document_id=payment_id)
 
 
 def _put_back(operation: Operation, refund: Refund, source: RefundSource) -> dict[str, int]:

@@ -12,7 +12,7 @@ from remit.usecases.apply_gateway_report import note_answer, touched_items
 from remit.usecases.charge_saved_method import ask_gateway
 from remit.usecases.idempotency import persist
 from remit.usecases.loading import need
-from remit.usecases.payment_attempts import LOOK_UP_AFTER, end_attempt
+from remit.usecases.payment_attempts import LOOK_UP_AFTER, close_page, end_attempt
 from remit.usecases.ports import Books, Changes, Clock, PaymentGateway, open_item_ref, payment_ref
 
 AGENDA = Actor("payment_outcomes", Channel.SCHEDULE)
@@ -64,14 +64,16 @@ def resolve_outcome(
 
 
 def _waits(payment: Payment) -> bool:
-    """For the outcome of a charge, or of a capture."""
+    """For the outcome of a charge, of a capture, or of a page whose time is over."""
     capturing = payment.status is PaymentStatus.AUTHORIZED and payment.capture_minor is not None
-    return payment.is_outcome_unknown or capturing
+    return payment.is_outcome_unknown or capturing or payment.is_on_page
 
 
 def ask_about(payment: Payment, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock) -> Payment:
     """The payment as the gateway knows it now; `TransientError` when it does not answer."""
     now = clock.now()
+    if payment.is_on_page and payment.is_page_over(now):
+        return close_page(payment, "expired", AGENDA, firm, books, gateway, clock)
     report = gateway.look_up(payment, now)
     if report is not None and report.status is not PaymentStatus.PENDING:
         payment = note_answer(report, AGENDA, firm, books, clock)
@@ -99,7 +101,7 @@ def _is_wanted(payment: Payment, books: Books) -> bool:
 def _later(payment: Payment, books: Books, clock: Clock) -> Resolution:
     """Ask again after as long as it has been waited already; after a day not any more."""
     now = clock.now()
-    waited = now - payment.created_at
+    waited = now - max(payment.created_at, payment.expires_at or payment.created_at)
     give_up = waited >= (GIVE_UP_AFTER if payment.capture_minor is None else GIVE_UP_CAPTURE_AFTER)
 
     def decide() -> tuple[Changes, Payment]:

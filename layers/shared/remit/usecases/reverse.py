@@ -28,7 +28,7 @@ from remit.usecases.ports import (
     refund_ref,
     series_ref,
 )
-from remit.usecases.refunding import hold_all, refs_of
+from remit.usecases.refunding import as_kept, hold_all, refs_of
 
 
 def reverse_credit(
@@ -65,13 +65,16 @@ def reverse_refund(
         if refs:
             hold_all(operation, books.load(*refs), refs)
         operation.change(reversed_)
-        for source in loaded.sources:
+        sources = tuple(as_kept(source, loaded, operation) for source in loaded.sources)
+        for source in sources:
             if source.account is RefundFrom.CREDIT:
                 operation.change(operation.lot(source.document_id).put_back(source.amount_minor))
             elif source.account is RefundFrom.WALLET and loaded.payment_id:
                 payment = operation.get(Payment, loaded.payment_id)
                 operation.change(replace(payment, wallet_minor=payment.wallet_minor + source.amount_minor))
-        return loaded
+            elif source.account is RefundFrom.LOSS:
+                operation.change(operation.get(Payment, source.document_id))  # the entry is about it
+        return replace(loaded, sources=sources)
 
     return _reverse(account_id, refund_ref(account_id, refund_id), note, request, firm, books, clock, reverse)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from remit.domain.accounts import Account, AccountChange, PaymentSettings, change
+from remit.domain.accounts import Account, AccountChange, PaymentSettings
 from remit.domain.actor import Actor, Channel
 from remit.domain.errors import NotFoundError
 from remit.usecases.idempotency import Answer, Request, once, persist
@@ -135,10 +135,10 @@ def _change_settings(
 
     def decide() -> tuple[Changes, Account]:
         account = need_account(books.load(account_ref(account_id)), account_id)
-        changed, before = change(account, {"payment": to(account.payment)}, now)
-        if not before:
+        changed = replace(account, payment=to(account.payment))
+        if changed == account:
             return [], account
-        after = {"payment": changed.payment}
+        before, after = {"payment": account.payment}, {"payment": changed.payment}
         return [changed, AccountChange(account_id, changed.version + 1, now, actor, before, after)], changed
 
     return persist(books, decide)

@@ -12,6 +12,7 @@ from remit.domain.terms import Method
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import need, need_account
 from remit.usecases.payment_attempts import (
+    LOOK_UP_AFTER,
     Payable,
     Pick,
     close_pages,
@@ -62,14 +63,16 @@ def start_checkout(
     attempt_id = ids.new("pay")
     if wish.capture_later and len(wish.picks) > 1:
         raise InvalidError("capture_later_needs_one_invoice", "An authorisation is for one invoice.")
-    _close_superseded(wish, request, firm, books, gateway, now)
+    _close_superseded(wish, request, firm, books, gateway, clock)
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
         wanted = _payable(wish, firm, books, now)
-        others = under_way(wanted.items, books, now)
-        require_not_sent(list(others.values()))
-        if same := next((attempt for attempt in others.values() if wanted.is_asked_by(attempt)), None):
+        others = list(under_way(wanted.items, books).values())
+        require_not_sent(others)
+        if same := next((attempt for attempt in others if _can_go_on(attempt, wanted, now)), None):
             return [], same
+        if others:  # begun since the others were closed
+            raise RuleError("payment_under_way", "The customer is on a payment page.", payment_id=others[0].id)
         attempt = _attempt(attempt_id, wish, wanted, gateway.name, now)
         return [attempt, *(replace(item, payment_attempt=attempt.id) for item in wanted.items)], attempt
 
@@ -82,19 +85,25 @@ def _payable(wish: CheckoutWish, firm: Firm, books: Books, now: datetime) -> Pay
     return payable(wish.account_id, wish.picks, Method.CARD, loaded, firm, firm.today(now))
 
 
+def _can_go_on(attempt: Payment, wanted: Payable, now: datetime) -> bool:
+    """Whether the payer can be sent to the page of this attempt."""
+    return wanted.is_asked_by(attempt) and not attempt.is_page_over(now)
+
+
 def _close_superseded(
-    wish: CheckoutWish, request: Request[Payment], firm: Firm, books: Books, gateway: PaymentGateway, now: datetime
+    wish: CheckoutWish, request: Request[Payment], firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
 ) -> None:
-    """Close the pages of attempts for other amounts, unless this request was answered before."""
+    """Close the pages of attempts for other amounts or past their time, unless this request was answered before."""
+    now = clock.now()
     try:
         wanted = _payable(wish, firm, books, now)
-        others = under_way(wanted.items, books, now)
+        others = under_way(wanted.items, books)
         require_not_sent(list(others.values()))
     except (InvalidError, NotFoundError, RuleError):
         return  # refused, or answered as the first time, by the decision that follows
-    superseded = [attempt for attempt in others.values() if not wanted.is_asked_by(attempt)]
+    superseded = [attempt for attempt in others.values() if not _can_go_on(attempt, wanted, now)]
     if superseded and request.first(books) is None:
-        close_pages(superseded, books, gateway)
+        close_pages(superseded, request.actor, firm, books, gateway, clock)
 
 
 def _attempt(attempt_id: str, wish: CheckoutWish, wanted: Payable, gateway_name: str, now: datetime) -> Payment:
@@ -127,7 +136,7 @@ def _open_page(
     for pick in picks:
         need(loaded, open_item_ref(account_id, pick.invoice_id)).require_open()  # settled otherwise since it was stored
     if payment.status is PaymentStatus.CANCELED:
-        raise RuleError("attempt_canceled", "This attempt was given up. Ask again for a new one.", payment_id=payment.id)
+        raise _given_up(payment)
     invoices = [need(loaded, invoice_ref(account_id, pick.invoice_id)) for pick in picks]
     account = need_account(loaded, account_id)
     customer = customer_of(account, books, gateway, payment.created_at) if payment.method_saved_for_later else None
@@ -143,11 +152,20 @@ def _open_page(
         payment,
         checkout_url=page.url,
         expires_at=page.expires_at,
+        look_up_at=page.expires_at + LOOK_UP_AFTER,
         gateway_ids=tuple(sorted({*payment.gateway_ids, page.id})),
     )
     try:
         books.commit([opened])
     except ConflictError:
         # The gateway's event, or another tab, was faster: what it stored stands, and the page is the same one.
+        now_stored = need(books.load(payment_ref(account_id, payment_id)), payment_ref(account_id, payment_id))
+        if now_stored.status is PaymentStatus.CANCELED:  # given up before anybody was sent to its page
+            gateway.expire_checkout(opened)
+            raise _given_up(payment) from None
         return replace(opened, version=payment.version)
     return opened
+
+
+def _given_up(payment: Payment) -> RuleError:
+    return RuleError("attempt_canceled", "This attempt was given up. Ask again for a new one.", payment_id=payment.id)

@@ -1,7 +1,6 @@
 """Void an invoice that nothing was paid or credited on (I3, I6)."""
 
 from dataclasses import replace
-from datetime import datetime
 
 from remit.domain import posting_rules
 from remit.domain.errors import RuleError
@@ -35,7 +34,7 @@ def void_invoice(
     def act(operation: Operation, invoice: Invoice) -> None:
         item = operation.item(invoice_id)
         voided = item.void()
-        require_no_attempt(books, item, clock.now())
+        require_no_attempt(books, item)
         issued_by = entry_ref(account_id, invoice.currency, item.entries[0])
         deposits = [open_item_ref(account_id, deduction.invoice_id) for deduction in invoice.priced.deductions]
         loaded = books.load(issued_by, *deposits)
@@ -50,13 +49,13 @@ def void_invoice(
     return change_invoice(account_id, invoice_id, reason, act, request, firm, books, clock)
 
 
-def require_no_attempt(books: Books, item: OpenItem, now: datetime) -> None:
+def require_no_attempt(books: Books, item: OpenItem) -> None:
     """`RuleError` `payment_under_way` while the payer may still complete a payment of the invoice (P4)."""
     if item.payment_attempt is None:
         return
     ref = payment_ref(item.account_id, item.payment_attempt)
     attempt = books.load(ref).get(ref)
-    if attempt is not None and attempt.is_under_way(now):
+    if attempt is not None and attempt.is_under_way:
         raise RuleError(
             "payment_under_way",
             f"A payment of invoice {item.number} is under way.",

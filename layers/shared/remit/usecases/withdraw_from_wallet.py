@@ -45,6 +45,7 @@ def withdraw_from_wallet(
         operation = Operation(balance, Circumstances(firm.today(now), now, request.actor, wish.reason))
         operation.create(refund)
         operation.post(posting_rules.refund_requested, refund)
+        operation.change(operation.get(Refund, refund_id))  # the second entry is about it too
         operation.post_plain(posting_rules.refund_succeeded, refund)
         return operation.changes(), operation.get(Refund, refund_id)
 

@@ -1,0 +1,16 @@
+"""What the gateway tells, whatever it is about."""
+
+from simulation.gateway import Event
+from simulation.operations.gateway import payment_delivery
+from simulation.operations.table import operation
+from simulation.world import Attempt, World
+
+
+@operation("the gateway tells", 26)
+def delivers_event(world: World) -> Attempt | None:
+    event = world.gateway.next_event()
+    return delivery(world, event) if event else None
+
+
+def delivery(world: World, event: Event) -> Attempt:
+    return payment_delivery(world, event, event.report)
