@@ -43,18 +43,16 @@ def something_of_each(world: World) -> dict[str, str]:
     api, payment = world.api, customer.pays_by_bank(1_000)
     in_cash = {"method": "cash", "amount_minor": 100, "currency": "EUR", "reason": "Asked for it"}
     batch = {"orders": [{"account_id": customer.id, "order_id": customer.orders().id}]}
-    to_wallet = customer.bank_transfer(20_000) | {"to_wallet": True}
-    api.post(f"{customer.path}/payments", to_wallet)
+    api.post(f"{customer.path}/payments", customer.bank_transfer(20_000) | {"to_wallet": True})
     usage = {"description": "Usage", "lines": [line("Calls", 100)]}
+    returned = {"lines": [{"line": 1, "amount_minor": 100}], "reason": "Broken bulb"}
     return {
         "account_id": customer.id,
         "invoice_id": invoice.id,
         "order_id": invoice.facts["order_id"],
         "payment_id": payment.id,
         "credit_id": customer.gets_goodwill(1_000)["id"],
-        "credit_note_id": api.post(f"{invoice.path}/credit-notes", {"lines": [{"line": 1, "amount_minor": 100}], "reason": "x"})[
-            "id"
-        ],
+        "credit_note_id": api.post(f"{invoice.path}/credit-notes", returned)["id"],
         "refund_id": api.post(f"{customer.path}/refunds", in_cash)["id"],
         "charge_id": api.post(f"{customer.path}/wallet/charges", usage)["id"],
         "batch_id": api.post("/invoice-batches", batch)["id"],
