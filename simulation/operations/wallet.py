@@ -109,7 +109,7 @@ def withdraws(world: World) -> Attempt | None:
         says=f"{customer.id} withdraws {money(amount.amount_minor, amount.currency)}",
         call=lambda request: withdraw_from_wallet(wish, request, firm, world.books, world.clock, world.ids),
         body=wish,
-        may_refuse=frozenset({"withdrawal_exceeds_paid_balance", "withdrawal_above_limit"}),
+        may_refuse=frozenset({"withdrawal_exceeds_paid_balance"}),
     )
 
 

@@ -284,3 +284,14 @@ def test_I3_a_voided_number_stays_in_the_proof(office: Office) -> None:
     batch(office, [(account_id, order_id)])
     void(office, account_id, invoice_id_for(order_id))
     assert_complete(office, 1)
+
+
+def test_C3_a_batch_lets_credits_pay_where_the_account_wants_it(office: Office) -> None:
+    (wants, first), (not_, second) = customers(office, 2)
+    office.change_account(wants, apply_credits=True)
+    for account_id in (wants, not_):
+        office.receive(account_id, 5000)
+    batch(office, [(wants, first), (not_, second)])
+    assert office.item(wants, invoice_id_for(first)).open_minor == 7100
+    assert office.item(not_, invoice_id_for(second)).open_minor == 12100
+    assert_complete(office, 2)

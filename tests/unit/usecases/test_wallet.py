@@ -20,7 +20,7 @@ from remit.usecases.ports import refund_ref, wallet_charge_ref
 from remit.usecases.read_wallet import read_wallet
 from remit.usecases.replay_account import replay_account
 from tests.fakes import Fault, MachineDiedError
-from tests.support import wallet
+from tests.support import refunding, wallet
 from tests.support.builders import Office, firm, line
 from tests.support.refusals import refused
 
@@ -261,12 +261,27 @@ def test_R4_a_withdrawal_never_goes_to_a_card(office: Office, method: Method) ->
         wallet.withdraw(office, account_id, 100, method)
 
 
-def test_R10_a_withdrawal_above_the_firms_limit_is_not_one_persons_to_make() -> None:
+@pytest.mark.parametrize("approves", [True, False])
+def test_R10_a_withdrawal_above_the_firms_limit_waits_for_a_second_person_with_its_money_reserved(approves: bool) -> None:
     office = Office(firm(money=MoneyRules(refund_limits={"EUR": 500})))
     account_id = wallet.prepaid_account(office, paid=1000)
-    with refused(office.books, "withdrawal_above_limit", RuleError):
-        wallet.withdraw(office, account_id, 501)
-    wallet.withdraw(office, account_id, 500)
+    withdrawn = wallet.withdraw(office, account_id, 501).body
+    assert withdrawn["status"] == "awaiting_approval"
+    assert office.balance(account_id).wallet_minor == 499
+    with refused(office.books, "withdrawal_exceeds_paid_balance", RuleError):
+        wallet.withdraw(office, account_id, 500)
+    if approves:
+        assert refunding.approve(office, account_id, withdrawn["id"]).status is RefundStatus.SUCCEEDED
+    else:
+        assert refunding.call_off(office, account_id, withdrawn["id"]).status is RefundStatus.CANCELED
+    assert office.balance(account_id).wallet_minor == (499 if approves else 1000)
+    assert office.differences(account_id) == ()
+
+
+def test_R10_what_one_person_may_withdraw_goes_at_once() -> None:
+    office = Office(firm(money=MoneyRules(refund_limits={"EUR": 500})))
+    account_id = wallet.prepaid_account(office, paid=1000)
+    assert wallet.withdraw(office, account_id, 500).body["status"] == "succeeded"
 
 
 # Once, whatever is repeated, lost or interrupted

@@ -77,7 +77,7 @@ BY_HAND = (Method.BANK_TRANSFER, Method.CASH, Method.CHECK, Method.OTHER)
 def withdrawal(
     refund_id: str, balance: Balance, amount_minor: int, method: Method, reason: str, actor: Actor, day: date, now: datetime
 ) -> Refund:
-    """Paid balance given back, which has gone when it is recorded; `RuleError` for more than is `withdrawable` (W3).
+    """Paid balance to be given back by hand; `RuleError` for more than is `withdrawable` (W3).
 
     Paid 12.00, given 5.00, limit 10.00: 12.00 can be withdrawn.
     """
@@ -101,7 +101,7 @@ def withdrawal(
         method=method,
         cash_account=str(method),
         sources=(RefundSource(RefundFrom.WALLET, refund_id, amount_minor),),
-        status=RefundStatus.SUCCEEDED,
+        status=RefundStatus.ON_HOLD,
         requested_on=day,
         requested_at=now,
         requested_by=actor,

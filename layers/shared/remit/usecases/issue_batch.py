@@ -18,7 +18,7 @@ from datetime import datetime
 from itertools import batched
 
 from remit.domain.accounts import Account
-from remit.domain.errors import ConflictError, InvalidError, NotFoundError, RuleError, TransientError
+from remit.domain.errors import ConflictError, InvalidError, LedgerBrokenError, NotFoundError, RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import MAX_BATCH, BatchLine, InvoiceBatch, reserve
 from remit.domain.invoices import NumberSeries, SpoiledNumber, invoice_id_for, number_text, series_name
@@ -27,6 +27,7 @@ from remit.domain.open_items import OpenItem
 from remit.domain.operation import Operation
 from remit.domain.orders import Order
 from remit.domain.posting_rules import Circumstances
+from remit.usecases.apply_credit import apply_lots
 from remit.usecases.drafts import forgotten, is_latest, require_latest
 from remit.usecases.idempotency import ATTEMPTS, Answer, Request, once, pause
 from remit.usecases.issue_invoice import bill, require_something_to_bill, unbilled
@@ -224,10 +225,10 @@ def _billed_as_checked(batch: InvoiceBatch, line: BatchLine, checked: Checked, f
     account, order = checked.orders[line.order_id]
     chain = line.account_id, order.priced.currency
     try:
-        changes = _billing(batch, line, account, order, checked.balances[chain], [], firm, now)
+        changes = _billing(batch, line, account, order, checked.balances[chain], firm, books, now)
         books.commit(changes)
-    except (ConflictError, InvalidError, RuleError, TransientError):
-        return False
+    except (ConflictError, InvalidError, LedgerBrokenError, RuleError, TransientError):
+        return False  # reads of different moments may even contradict each other: all is read anew
     moved = next(change for change in changes if isinstance(change, Balance))
     checked.balances[chain] = replace(moved, version=moved.version + 1)
     return True
@@ -256,7 +257,7 @@ def _settle_anew(batch: InvoiceBatch, line: BatchLine, firm: Firm, books: Books,
     if spoiled is not None:
         return line.refused(spoiled.reason, "The order could not be invoiced any more when its turn came.")
     try:
-        books.commit(_billing(batch, line, account, order, balance, _deposits(order, books), firm, now))
+        books.commit(_billing(batch, line, account, order, balance, firm, books, now))
     except (InvalidError, RuleError) as refusal:
         books.commit([_spoiled(batch, line, refusal.code, now), balance])
         return line.refused(refusal.code, refusal.detail)
@@ -269,8 +270,8 @@ def _billing(
     account: Account,
     order: Order,
     balance: Balance,
-    deposits: Sequence[OpenItem],
     firm: Firm,
+    books: Books,
     now: datetime,
 ) -> Changes:
     """The invoice with the line's number, its open item, entry and balance. The invoice's id guards it: no other is needed."""
@@ -279,8 +280,10 @@ def _billing(
     require_latest(order, balance)
     why = Circumstances(batch.issued_on, now, batch.actor)
     operation = Operation(unbilled(forgotten(balance, now), -order.priced.payable_minor), why)
-    operation.hold(*deposits)
+    operation.hold(*_deposits(order, books))
     invoice, _ = bill(operation, order, account, firm, batch.number_of(line), None)
+    if account.apply_credits:
+        apply_lots(operation, account.id, invoice.id, firm, books, consistent=True)
     return [*operation.changes(), invoice]
 
 
