@@ -68,7 +68,7 @@ class ReallocationBody(Body):
         return Reallocation(account_id, payment_id, self.currency, taken, made)
 
 
-class ReversalBody(Body):
+class PaymentReversalBody(Body):
     """`on`: the day on which the money was gone again, such as that of the bank's notice."""
 
     on: Day
@@ -138,7 +138,7 @@ class CollectionBody(Body):
     collect_automatically: bool
 
 
-class SavedMethodView(View):
+class PaymentMethodView(View):
     id: str
     method: Method
     label: str
@@ -150,14 +150,14 @@ class SavedMethodView(View):
 class PaymentMethodsView(View):
     """How the account pays. Nothing here could pay anywhere else."""
 
-    methods: list[SavedMethodView]
+    methods: list[PaymentMethodView]
     collect_automatically: bool
 
     @classmethod
     def of(cls, account: Account) -> "PaymentMethodsView":
         settings = account.payment
         methods = [
-            SavedMethodView(
+            PaymentMethodView(
                 id=saved.id,
                 method=saved.method,
                 label=saved.label,
