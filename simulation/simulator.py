@@ -27,7 +27,19 @@ from remit.usecases.idempotency import ATTEMPTS, Answer
 from simulation.calendar import jump
 from simulation.invariants import check_step, check_subledger, check_transaction, check_whole
 from simulation.model import Transaction
-from simulation.operations import accounts, credits, events, gateway, invoices, orders, payments, proofs, schedules, wallet
+from simulation.operations import (
+    accounts,
+    crediting,
+    events,
+    gateway,
+    invoices,
+    orders,
+    payments,
+    proofs,
+    refunds,
+    schedules,
+    wallet,
+)
 from simulation.operations.events import delivery
 from simulation.operations.proofs import proof_of, replay_of
 from simulation.operations.table import OPERATIONS, expect
@@ -38,7 +50,7 @@ KEY_KEPT = timedelta(days=29)
 """Callers repeat a request for less than the 30 days that its key is kept."""
 
 FULL_CHECK_EVERY = 1_000
-KINDS = (accounts, credits, events, gateway, invoices, orders, payments, proofs, schedules, wallet)
+KINDS = (accounts, crediting, events, gateway, invoices, orders, payments, proofs, refunds, schedules, wallet)
 """The modules that fill the table of operations."""
 
 LINES_KEPT = 40
@@ -127,6 +139,7 @@ class Simulation:
                     self._unanswered.append(attempt)
                 return
             except LedgerBrokenError as broken:
+                self._tell(attempt, again, "while this was done:")
                 raise InvariantError("the ledger is never broken", str(broken)) from broken
             except RemitError as refusal:
                 self._tell(attempt, again, f"refused: {refusal.code}")

@@ -88,7 +88,7 @@ def takes_money_back(world: World) -> Attempt | None:
     return Attempt(said, lambda _request: None, by=CUSTOMER, kind=None) if said else None
 
 
-@operation("a refund moves on at the gateway", 0)
+@operation("a refund moves on at the gateway", 3)
 def moves_refund(world: World) -> Attempt | None:
     said = world.gateway.a_refund_moves_on()
     return Attempt(said, lambda _request: None, by=CUSTOMER, kind=None) if said else None

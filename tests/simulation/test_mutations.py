@@ -11,21 +11,29 @@ from typing import Any
 
 import pytest
 
-from remit.domain import open_items, operation, orders, posting_rules
+from remit.domain import operation, orders, posting_rules
 from remit.domain.accounts import Account
 from remit.domain.actor import Actor
 from remit.domain.errors import ConflictError, LedgerBrokenError, RuleError
 from remit.domain.invoices import NumberSeries
 from remit.domain.journal import Balance, EntryDraft, JournalEntry, Posting
 from remit.domain.messages import MessageStatus
-from remit.domain.open_items import Movement, OpenItem
+from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import GatewayReport, Payment
-from remit.usecases import allocate_payment, explain_balance, issue_invoice, receive_payment, send_message, start_checkout
+from remit.usecases import (
+    allocate_payment,
+    charge_wallet,
+    explain_balance,
+    issue_invoice,
+    receive_payment,
+    send_message,
+    start_checkout,
+)
 from remit.usecases.guards import Guard
 from remit.usecases.idempotency import Answer, Request
 from remit.usecases.ports import Changes
-from simulation.gateway import Event, SimulatedGateway
+from simulation.gateway import Event, Intent, SimulatedGateway
 from simulation.invariants import STEP, SUBLEDGER, TRANSACTION, WHOLE
 from simulation.simulator import Simulation
 from simulation.world import InvariantError
@@ -94,14 +102,20 @@ def body_not_compared(patch: Patch) -> None:
 
 def answer_made_anew(patch: Patch) -> None:
     """A repeat is recognised, but answered with what is true now instead of what was answered first."""
-    patch.setattr(Request, "answer_again", lambda _self, first: Answer({**first.answer, "now": True}, replayed=True))
+    again = Request.answer_again
+
+    def anew(request: Request[Any], first: Guard) -> Answer:
+        answer = again(request, first)
+        return replace(answer, body={**answer.body, "now": True})
+
+    patch.setattr(Request, "answer_again", anew)
 
 
 def answers_without_writing(patch: Patch) -> None:
     def forgetful(*_: Any, **__: Any) -> Answer:
         return Answer({"id": "crd_1", "gross_minor": 10**9})
 
-    patch.setattr("simulation.operations.credits.issue_credit", forgetful)
+    patch.setattr("simulation.operations.crediting.issue_credit", forgetful)
 
 
 def settles_without_asking(patch: Patch) -> None:
@@ -120,15 +134,15 @@ def takes_without_asking(patch: Patch) -> None:
     patch.setattr(allocate_payment, "check_allocations", lambda *_: None)
 
 
-def parts_forgotten(patch: Patch) -> None:
-    patch.setattr(open_items, "_lowered", lambda parts, _amount: tuple(parts))
-    patch.setattr("remit.domain.operation.movements", moved_whole)
+def parts_shrink(patch: Patch) -> None:
+    """A part that is still open when something is paid asks for less than is open of it."""
+    settle = OpenItem.settle
 
+    def shrinking(item: OpenItem, *asked: Any) -> OpenItem:
+        paid = settle(item, *asked)
+        return replace(paid, parts=tuple(replace(p, amount_minor=p.open_minor - bool(p.open_minor)) for p in paid.parts))
 
-def moved_whole(before: OpenItem | None, after: OpenItem) -> tuple[Movement, ...]:
-    """What is open after and was not before, without a look at the parts."""
-    amount = after.open_minor - (before.open_minor if before else 0)
-    return (Movement(after.invoice_id, after.parts[0].due_date, amount),) if amount else ()
+    patch.setattr(OpenItem, "settle", shrinking)
 
 
 def entry_not_noted(patch: Patch) -> None:
@@ -265,7 +279,7 @@ def lost_events_stay_lost(patch: Patch) -> None:
 
 
 def a_page_each_time(patch: Patch) -> None:
-    patch.setattr(start_checkout, "_attempt_under_way", lambda *_: None)
+    patch.setattr(start_checkout, "under_way", lambda *_: {})
 
 
 def mailed_again(patch: Patch) -> None:
@@ -332,7 +346,8 @@ def edited_by_hand(kind: type, **changes: Any) -> Callable[[Patch], None]:
 
         def edit(books: FakeBooks, now: Any) -> None:
             expire(books, now)
-            for thing in books.all(kind)[:1]:
+            things = books.all(kind)
+            for thing in things[-1:] if kind is Account else things[:1]:
                 draft = {"draft": replace(thing.draft, **changes)} if kind is JournalEntry else changes
                 books.overwrite(replace(thing, **draft))
 
@@ -366,6 +381,30 @@ def explained_without_dates(patch: Patch) -> None:
     patch.setattr("simulation.operations.proofs.explain_balance", lambda *asked, as_of=None: explain(*asked))
 
 
+def page_over_by_our_clock(patch: Patch) -> None:
+    """A page whose time is over counts as abandoned, whatever the gateway knows."""
+    patch.setattr(SimulatedGateway, "expire_checkout", lambda _gateway, _payment: True)
+
+
+def refund_not_counted(patch: Patch) -> None:
+    patch.setattr(Payment, "refund", lambda payment, _amount: payment)
+
+
+def wallet_without_limit(patch: Patch) -> None:
+    patch.setattr(charge_wallet, "wallet_limit", lambda *_: 10**9)
+
+
+def fee_not_told(patch: Patch) -> None:
+    """The gateway keeps something of each decided dispute and says nothing of it."""
+    decide = SimulatedGateway.decide_dispute
+
+    def keeps(gateway: SimulatedGateway, intent: Intent) -> None:
+        decide(gateway, intent)
+        gateway.cash[intent.payment.currency] -= 1
+
+    patch.setattr("simulation.gateway.TAKEN_BACK", (SimulatedGateway.open_dispute, keeps))
+
+
 def parts_rounded_down(patch: Patch) -> None:
     """What a quote offers is rounded."""
     parts_of = orders.parts_of
@@ -387,15 +426,15 @@ MUTATIONS = {
     "the guard is not written": Mutation(commits_without(Guard), "all of an operation or nothing"),
     "the open item is not written": Mutation(commits_without(OpenItem), "open items and lots add up to the balance"),
     "the payment is not written": Mutation(commits_without(Payment), "open items and lots add up to the balance"),
-    "half of a transaction is written": Mutation(first_half_only, "all of an operation or nothing"),
-    "versions are not compared": Mutation(lost_updates, "the balance is the sum of its entries"),
+    "half of a transaction is written": Mutation(first_half_only, "what was answered was done"),
+    "versions are not compared": Mutation(lost_updates, "what is ordered and not invoiced is counted"),
     "guards are overwritten": Mutation(guards_overwritten, "what is written once never changes"),
     "another body is not noticed": Mutation(body_not_compared, "a key with another body is refused"),
     "a repeat is answered differently": Mutation(answer_made_anew, "the same request gets the same answer"),
     "an answer without a deed": Mutation(answers_without_writing, "what was answered was done"),
     "what is open is not asked": Mutation(settles_without_asking, "open items and lots add up to the balance"),
-    "what is left is not asked": Mutation(takes_without_asking, "the ledger is never broken"),
-    "parts are not paid": Mutation(parts_forgotten, "an open item is the sum of its parts"),
+    "what is left is not asked": Mutation(takes_without_asking, "open items and lots add up to the balance"),
+    "parts shrink": Mutation(parts_shrink, "an open item is the sum of its parts"),
     "an item forgets its entry": Mutation(entry_not_noted, "documents name the entries that touched them"),
     "a lot is forgotten": Mutation(lots_forgotten, "the balance names its lots"),
     "an invoiced order stays unbilled": Mutation(unbilled_forgotten, "what is ordered and not invoiced is counted"),
@@ -430,6 +469,10 @@ MUTATIONS = {
     "an event is lost for good": Mutation(lost_events_stay_lost, "the gateway and the ledger agree"),
     "a series is not listed": Mutation(series_not_listed, "numbers are gapless"),
     "a figure is explained as of now": Mutation(explained_without_dates, "a figure is the sum of its entries"),
+    "a page ends by our clock": Mutation(page_over_by_our_clock, "nobody is charged twice"),
+    "a refund is not counted": Mutation(refund_not_counted, "refunds are within what was captured"),
+    "a wallet has no limit": Mutation(wallet_without_limit, "a wallet is charged within its limit"),
+    "a fee is not told": Mutation(fee_not_told, "the gateway owes what the ledger says"),
     "parts are rounded": Mutation(parts_rounded_down, "parts sum exactly to the total"),
 }
 
