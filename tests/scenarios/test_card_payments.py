@@ -105,7 +105,7 @@ class TestThePaymentPage:
         assert checkout.pays_with("pm_card_chargeDeclined") == "declined"
         the_gateway.has_delivered_everything()
         failed = eventually(lambda: (found := checkout.payment).status == "failed" and found, "the decline")
-        assert failed.facts["failure"] == "card_declined"
+        assert failed.facts["failure"] == "generic_decline"
         assert page.press_pay().headers["location"] == location, "the same page takes another card"
         assert checkout.pays_with("pm_card_visa") == "succeeded"
         assert "being confirmed" in page.get(returned=True).text or invoice.status == "paid"

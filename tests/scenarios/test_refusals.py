@@ -152,6 +152,11 @@ class TestBodies:
         assert amount in content
         desk.is_refused(route(CREDITS), 422, "invalid_request", content=content)
 
+    @pytest.mark.parametrize("flag", [0, 1, "true", "yes", "", None])
+    def test_flags_that_are_neither_true_nor_false(self, desk: Desk, flag: Any) -> None:
+        body = desk.body(route(ORDERS)) | {"prices_include_tax": flag}
+        desk.is_refused(route(ORDERS), 422, "invalid_request", body=body)
+
     @pytest.mark.parametrize("day", [0, 1_795_398_346, "1795398346", "23-11-2026", "2026-02-30", "2026-11-23T00:00:00Z", None])
     def test_days_that_are_none(self, desk: Desk, day: Any) -> None:
         body = desk.body(route(PAYMENTS)) | {"value_date": day}
