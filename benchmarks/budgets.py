@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from random import Random
+from string import ascii_letters, digits
 from typing import Any
 from uuid import uuid4
 
@@ -42,8 +44,11 @@ USD_PER_MILLION_WRU, USD_PER_MILLION_RRU = 0.625, 0.125
 """On demand, us-east-1, list price: https://aws.amazon.com/dynamodb/pricing/on-demand/"""
 
 HISTORY = 1_000
-CHECKOUT_URL = "https://checkout.stripe.com/c/pay/cs_live_" + "a1" * 30 + "#fidnandhYHdWcXxpYCc" + "2F" * 200
-"""As long as the gateway's own."""
+CHECKOUT_ID = "cs_live_a1" + "".join(Random(1).choices(ascii_letters + digits, k=58))  # noqa: S311 - no secret
+CHECKOUT_URL = f"https://checkout.stripe.com/c/pay/{CHECKOUT_ID}#fidnandhYHdWcXxpYCc%2FJ2FgY2RwaXEn" + "".join(
+    Random(2).choices(ascii_letters + digits, k=330)  # noqa: S311 - no secret
+)
+"""As long as the gateway's own, and as little to be deflated."""
 
 
 LINKS = PaymentLinks([b"k" * 32], "https://pay.northwind.example")
@@ -66,8 +71,6 @@ ISSUE_AND_MOVE = Budget(17, 2, 2)
 """An invoice due before all that are open moves the account in the agenda: a moved index key costs two units, where a
 first entry costs one and an unchanged one nothing. That is one unit above the budget of issuing, for few invoices."""
 WEBHOOK = Budget(16, 4, 3)
-WEBHOOK_AND_MOVE = Budget(17, 4, 3)
-"""Paying an overdue invoice off moves the account in the agenda as well, so that dunning looks at what is left (D5)."""
 WEBHOOK_AGAIN = Budget(0, 1, 1)
 CREDIT = Budget(10, 2, 2)
 DUNNING = Budget(6, 2)
@@ -137,7 +140,7 @@ class StripesPages:
         self._clock = clock
 
     def start_checkout(self, *_: Any) -> CheckoutPage:
-        return CheckoutPage(CHECKOUT_URL, f"cs_live_{'a1' * 30}", self._clock.now() + timedelta(hours=24))
+        return CheckoutPage(CHECKOUT_URL, CHECKOUT_ID, self._clock.now() + timedelta(hours=24))
 
 
 @dataclass
@@ -201,7 +204,7 @@ class Bench:
             self._dun(late)
             said = report(payment, PaymentStatus.SUCCEEDED, office.clock.now())
             event = f"evt_1Qx{late[-20:]}"
-            self.measure(operation, WEBHOOK_AND_MOVE, lambda event=event, said=said: self._webhook(event, said))
+            self.measure(operation, WEBHOOK, lambda event=event, said=said: self._webhook(event, said))
         self.measure("the same webhook again", WEBHOOK_AGAIN, lambda: self._webhook(event, said))
         charge = report(payment, None, office.clock.now())
         self.measure("another event of the same payment", WEBHOOK, lambda: self._webhook("evt_2", charge))

@@ -34,6 +34,7 @@ from remit.usecases.allocate_payment import allocate_payment
 from remit.usecases.apply_gateway_report import apply_gateway_report
 from remit.usecases.cancel_purchase import CancellationWish, RefundChoice, cancel_purchase
 from remit.usecases.change_account import change_account
+from remit.usecases.charge_wallet import Usage, charge_wallet
 from remit.usecases.dun_account import DunningOutcome, dun_account
 from remit.usecases.idempotency import Answer, Request
 from remit.usecases.issue_batch import issue_batch
@@ -287,6 +288,20 @@ class Office:
         wish = RefundWish(account_id, payment_id, amount_minor, "Complaint")
         request = self._request(key, wish, lambda refund: RefundView.of(refund).model_dump(mode="json"))
         return refund_payment(wish, request, self.firm, self.books, self.clock, self.ids)
+
+    def fill_wallet(self, account_id: str, amount_minor: int) -> None:
+        """A payment that tops the wallet up."""
+        received = ReceivedPayment(
+            account_id, Money(amount_minor, "EUR"), Method.BANK_TRANSFER, self.today, None, (), to_wallet=True
+        )
+        request = self._request(None, received, present_payment)
+        receive_payment(received, request, self.firm, self.books, self.journal, self.clock, self.ids)
+
+    def charge_wallet(self, account_id: str, key: str | None = None) -> Answer:
+        """One line of usage: 121.00."""
+        usage = Usage(account_id, "Usage in March", ONE_LINE)
+        request = self._request(key, usage, lambda charge: {"id": charge.id, "amount_minor": charge.amount_minor})
+        return charge_wallet(usage, request, self.firm, self.books, self.clock, self.ids)
 
     def checkout(self, account_id: str, invoice_id: str, key: str | None = None) -> tuple[Payment, Answer]:
         request = self._request(key, (account_id, invoice_id), present_payment)

@@ -134,6 +134,37 @@ def giving_a_credit(office: Office) -> Act:
     return lambda: office.credit(account, key="the-key").body
 
 
+def issuing_a_batch(office: Office) -> Act:
+    accounts = [office.account() for _ in range(2)]
+    orders = [(account, office.order(account)) for account in (*accounts, accounts[0])]
+    return lambda: [line.number for line in office.issue_batch(orders, "the-key").lines]
+
+
+def crediting_a_line(office: Office) -> Act:
+    account = office.account()
+    invoice = office.invoice(account)
+    return lambda: office.credit_note(account, invoice, "the-key").body
+
+
+def refunding_a_receipt(office: Office) -> Act:
+    account = office.account()
+    payment = office.receive(account, 12_100, {office.invoice(account): 12_100}).body["id"]
+    return lambda: office.refund(account, payment, 5_000, "the-key").body
+
+
+def canceling_a_paid_purchase(office: Office) -> Act:
+    account = office.account()
+    invoice = office.invoice(account)
+    office.receive(account, 12_100, {invoice: 12_100})
+    return lambda: office.cancel_purchase(account, invoice, "the-key").body
+
+
+def charging_a_wallet(office: Office) -> Act:
+    account = office.account()
+    office.fill_wallet(account, 20_000)
+    return lambda: office.charge_wallet(account, "the-key").body
+
+
 def starting_a_checkout(office: Office) -> Act:
     account = office.account()
     invoice = office.invoice(account)
@@ -227,6 +258,11 @@ OPERATIONS = {
         receiving_a_payment_oldest_first,
         allocating_a_payment,
         giving_a_credit,
+        issuing_a_batch,
+        crediting_a_line,
+        refunding_a_receipt,
+        canceling_a_paid_purchase,
+        charging_a_wallet,
         starting_a_checkout,
         starting_a_checkout_after_an_expired_one,
         taking_in_that_a_payment_arrived,

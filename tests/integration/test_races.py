@@ -1,4 +1,4 @@
-"""Eight threads on one engine: nothing is doubled, lost or skipped (L4, L7, I2, I3, P2, G3)."""
+"""Eight threads on one engine: nothing is doubled, lost or skipped (L4, L7, I2, I3, P2, R2, C6, W1, G3)."""
 
 import random
 import time
@@ -144,6 +144,61 @@ def test_eight_payments_oldest_first_leave_their_rest_unapplied(office: Office) 
     balance = office.stored(balance_ref(account, "EUR"))
     assert (balance.receivable_minor, balance.credit_minor) == (0, 8 * 5_000 - 12_100)
     assert faults_of(office, [account]) == []
+
+
+def test_R2_eight_refunds_of_one_payment_never_exceed_what_was_captured(office: Office) -> None:
+    account = office.account()
+    invoice = office.invoice(account)
+    payment = office.receive(account, 20_000, {invoice: 12_100}).body["id"]
+
+    answers = at_once([lambda: office.refund(account, payment, 6_000)] * THREADS)
+
+    assert Counter(type(answer) for answer in answers) == {Answer: 3, Refused: 5}
+    assert {answer.code for answer in answers if isinstance(answer, Refused)} == {"refund_exceeds_captured"}
+    assert office.payment(account, payment).refunded_minor == 18_000
+    assert office.open_item(account, invoice).open_minor == 10_100
+    assert faults_of(office, [account]) == []
+
+
+def test_C6_a_line_credited_eight_times_at_once_is_credited_once(office: Office) -> None:
+    account = office.account()
+    invoice = office.invoice(account)
+
+    answers = at_once([lambda: office.credit_note(account, invoice)] * THREADS)
+
+    assert Counter(type(answer) for answer in answers) == {Answer: 1, Refused: THREADS - 1}
+    (credited,) = office.open_item(account, invoice).credited
+    assert (credited.net_minor, credited.tax_minor) == (10_000, 2_100)
+    assert entries_of(office, account, EntryKind.CREDIT_NOTE_ISSUED) == 1
+    assert prove_numbers("CN-2026", office.books, office.journal).last == 1
+    assert faults_of(office, [account]) == []
+
+
+def test_W1_eight_charges_never_take_a_wallet_below_its_limit(office: Office) -> None:
+    account = office.account()
+    office.fill_wallet(account, 40_000)
+
+    answers = at_once([lambda: office.charge_wallet(account)] * THREADS)
+
+    assert Counter(type(answer) for answer in answers) == {Answer: 3, Refused: 5}
+    assert {answer.code for answer in answers if isinstance(answer, Refused)} == {"wallet_too_low"}
+    assert office.stored(balance_ref(account, "EUR")).wallet_minor == 40_000 - 3 * 12_100
+    assert faults_of(office, [account]) == []
+
+
+def test_I2_I3_one_order_in_eight_batches_gets_one_invoice_and_no_number_is_lost(office: Office) -> None:
+    accounts = [office.account() for _ in range(3)]
+    orders = [(account, office.order(account)) for account in accounts]
+
+    batches = at_once([lambda: office.issue_batch(orders)] * THREADS)
+
+    assert not [batch for batch in batches if isinstance(batch, Refused)]
+    proof = prove_numbers("INV-2026", office.books, office.journal)
+    assert (proof.last - proof.count, proof.gaps) == (0, ())
+    for account in accounts:
+        assert entries_of(office, account, EntryKind.INVOICE_ISSUED) == 1
+        assert office.stored(balance_ref(account, "EUR")).receivable_minor == 12_100
+    assert faults_of(office, accounts) == []
 
 
 def test_one_event_delivered_eight_times_posts_once(office: Office) -> None:

@@ -54,7 +54,7 @@ def test_P2_what_is_taken_back_is_open_again_as_before(item: OpenItem, data: st.
 @given(strategies.open_items())
 def test_T2_money_lies_on_what_is_due_first_and_opens_what_is_due_last(item: OpenItem) -> None:
     unpaid = replace(item, parts=tuple(replace(part, open_minor=part.amount_minor) for part in item.parts))
-    unpaid = replace(unpaid, open_minor=item.total_minor, settlements=())
+    unpaid = replace(unpaid, open_minor=item.total_minor, settlements=(), is_void=False)
     reopened = unpaid.settle(item.total_minor, "pay_1").reopen(1, "pay_1")
     last = max(range(len(item.parts)), key=lambda index: (item.parts[index].position, index))
     assert [part.open_minor for part in reopened.parts] == [int(index == last) for index in range(len(item.parts))]

@@ -166,6 +166,12 @@ def guard(kind: str, value: str) -> tuple[str, str]:
     return f"R#{kind}#{value}", "R"
 
 
+def guarded_fact(partition: str) -> tuple[str, str]:
+    """Kind and value of what a guard stands for; a kind has no `#`."""
+    kind, _, value = partition.removeprefix("R#").partition("#")
+    return kind, value
+
+
 def export(export_id: str) -> tuple[str, str]:
     return f"E#{export_id}", "E"
 

@@ -96,14 +96,6 @@ def _inflate[T](data: bytes, type_: type[T]) -> T:
     return msgspec.json.decode(inflate(data), type=type_)
 
 
-def _split(value: Any, fact_names: tuple[str, ...]) -> tuple[str, str]:
-    """(facts, state): the named fields and all the others, each as JSON."""
-    plain = _sparse(value)
-    plain.pop("version", None)
-    facts = {name: plain.pop(name) for name in fact_names if name in plain}
-    return _json(facts), _json(plain)
-
-
 def _merge[T](type_: type[T], *parts: str | None) -> T:
     """The object whose fields are spread over JSON `parts`; a part that an index does not project is None."""
     plain: dict[str, Any] = {}
@@ -278,19 +270,26 @@ def _open_item_from(record: r.OpenItemRecord) -> OpenItem:
 
 def _payment_to(payment: Payment) -> r.Record:
     pk, sk = keys.payment(payment.account_id, payment.id)
-    facts, state = _split(payment, _PAYMENT_FACTS)
+    plain = _sparse(payment)
+    plain.pop("version", None)
+    facts = {name: plain.pop(name) for name in _PAYMENT_FACTS if name in plain}
     received = payment.value_date if payment.captured_minor else None
     list_pk, list_sk = keys.dated_listing("payment", received, payment.account_id, payment.id) if received else (None, None)
     return r.PaymentRecord(
         pk,
         sk,
         currency=payment.currency,
-        body=facts,
-        state=state,
+        deflated=_deflate(facts),
+        content=_deflate(plain),
         list_pk=list_pk,
         list_sk=list_sk,
         **_payment_agenda(payment),
     )
+
+
+def _payment_from(record: r.PaymentRecord) -> Payment:
+    streams = (record.deflated, record.content)
+    return _merge(Payment, *(inflate(stream).decode() if stream is not None else None for stream in streams))
 
 
 def _payment_agenda(payment: Payment) -> dict[str, str | None]:
@@ -396,11 +395,10 @@ def _invoice_batch_to(batch: InvoiceBatch) -> r.Record:
 
 def _guard_to(guard: Guard) -> r.Record:
     pk, sk = keys.guard(guard.kind, guard.value)
-    facts = {"kind": guard.kind, "value": guard.value, "answer": guard.answer, "recorded_at": guard.recorded_at}
+    facts = {"fingerprint": guard.fingerprint, "answer": guard.answer, "recorded_at": guard.recorded_at}
     return r.GuardRecord(
         pk,
         sk,
-        fingerprint=guard.fingerprint,
         deflated=_deflate(facts),
         expires_at=int(guard.expires_at.timestamp()) if guard.expires_at else None,
     )
@@ -408,10 +406,11 @@ def _guard_to(guard: Guard) -> r.Record:
 
 def _guard_from(record: r.GuardRecord) -> Guard:
     facts = msgspec.json.decode(inflate(record.deflated))
+    kind, value = keys.guarded_fact(record.pk)
     return Guard(
-        kind=facts["kind"],
-        value=facts["value"],
-        fingerprint=record.fingerprint,
+        kind=kind,
+        value=value,
+        fingerprint=facts["fingerprint"],
         answer=facts["answer"],
         recorded_at=datetime.fromisoformat(facts["recorded_at"]),
         expires_at=datetime.fromtimestamp(record.expires_at, UTC) if record.expires_at else None,
@@ -494,7 +493,7 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.OrderRecord: lambda record: _inflate(record.deflated, Order),
     r.InvoiceRecord: lambda record: _inflate(record.deflated, Invoice),
     r.OpenItemRecord: _open_item_from,
-    r.PaymentRecord: lambda record: _merge(Payment, record.body, record.state),
+    r.PaymentRecord: _payment_from,
     r.CreditRecord: lambda record: _merge(Credit, record.body, record.state),
     r.CreditNoteRecord: lambda record: _inflate(record.deflated, CreditNote),
     r.RefundRecord: lambda record: _merge(Refund, record.body, record.state),

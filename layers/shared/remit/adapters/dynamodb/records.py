@@ -144,7 +144,11 @@ class OpenItemRecord(Record, discriminator="open_item"):
 
 
 class PaymentRecord(Record, discriminator="payment"):
-    state = UnicodeAttribute(null=True)
+    """`deflated` holds the facts and `content` what changes, which no index projects: with the address of a hosted page, which
+    is long, both stay within a kilobyte."""
+
+    deflated = BinaryAttribute(legacy_encoding=False)
+    content = BinaryAttribute(legacy_encoding=False, null=True)
 
 
 class CreditRecord(Record, discriminator="credit"):
@@ -187,9 +191,9 @@ class InvoiceBatchRecord(Record, discriminator="invoice_batch"):
 
 
 class GuardRecord(Record, discriminator="guard"):
-    """`expires_at` is the table's time-to-live attribute, in epoch seconds; absent: kept for good."""
+    """What it guards stands in its key. `expires_at` is the table's time-to-live attribute, in epoch seconds; absent: kept for
+    good."""
 
-    fingerprint = UnicodeAttribute()
     deflated = BinaryAttribute(legacy_encoding=False)
     expires_at = IntegerAttribute(null=True)
 
