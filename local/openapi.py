@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -115,8 +116,10 @@ def describe() -> dict[str, Any]:
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Remit")
     merge = OpenAPIMerge(title="Remit", version="0.1.0", openapi_version="3.1.0", description=DESCRIPTION, on_conflict="error")
-    for function in HTTP_FUNCTIONS:
-        merge.add_schema(json.loads(load(function).api.app.get_openapi_json_schema()))
+    described = [json.loads(load(function).api.app.get_openapi_json_schema()) for function in HTTP_FUNCTIONS]
+    require_one_meaning(described)
+    for schema in described:
+        merge.add_schema(schema)
     document: dict[str, Any] = json.loads(merge.get_openapi_json_schema())
     document["paths"] = dict(sorted((document["paths"] | _with_problems(PAGES)).items()))
     document["servers"] = [{"url": "/"}]
@@ -140,6 +143,15 @@ def describe() -> dict[str, Any]:
         }
     }
     return document
+
+
+def require_one_meaning(described: Sequence[dict[str, Any]]) -> None:
+    """`ValueError` when two functions mean different things by one name: merging would keep only one of the two."""
+    known: dict[str, Any] = {}
+    for schema in described:
+        for name, shape in schema["components"]["schemas"].items():
+            if known.setdefault(name, shape) != shape:
+                raise ValueError(f"two functions describe {name} differently")
 
 
 def _add_examples(document: dict[str, Any]) -> None:

@@ -26,10 +26,10 @@ from remit.contract.payments import (
     NewPaymentBody,
     NoBody,
     PaymentMethodsView,
+    PaymentReversalBody,
     PaymentsPage,
     PaymentView,
     ReallocationBody,
-    ReversalBody,
     SetupBody,
     SetupView,
     SeveralCheckoutBody,
@@ -164,7 +164,7 @@ def reallocate(
     responses=responses(201, "The payment as it is now"),
 )
 def reverse(
-    account_id: AccountId, payment_id: PaymentId, body: Annotated[ReversalBody, Body()], idempotency_key: IdempotencyKey
+    account_id: AccountId, payment_id: PaymentId, body: Annotated[PaymentReversalBody, Body()], idempotency_key: IdempotencyKey
 ) -> Response[PaymentView]:
     wish = Reversal(account_id, payment_id, body.on, body.reason)
     request = api.request(idempotency_key, present)

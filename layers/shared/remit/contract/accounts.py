@@ -14,6 +14,7 @@ from remit.contract.common import (
     Currency,
     Day,
     Email,
+    Flag,
     Id,
     LongText,
     Page,
@@ -88,8 +89,8 @@ class ChangeAccountBody(Body):
     tax_ids: Annotated[list[TaxIdBody], Field(max_length=10)] | None = None
     tags: Annotated[list[ShortText], Field(max_length=20)] | None = None
     notes: LongText | None = None
-    send_invoices: bool | None = None
-    dunning: bool | None = None
+    send_invoices: Flag | None = None
+    dunning: Flag | None = None
     methods: Annotated[list[Method], Field(min_length=1)] | None = Field(
         None, description="How this customer may pay, whatever the terms would allow"
     )
@@ -98,8 +99,8 @@ class ChangeAccountBody(Body):
         description="Per currency. Postpaid: what may be open and unbilled, without limit if not named. Prepaid: how far below "
         "zero the wallet may be charged, not at all if not named",
     )
-    apply_credits: bool | None = Field(None, description="Whether credits pay new invoices by themselves")
-    collect_automatically: bool | None = Field(None, description="Whether the default saved method is charged on due dates")
+    apply_credits: Flag | None = Field(None, description="Whether credits pay new invoices by themselves")
+    collect_automatically: Flag | None = Field(None, description="Whether the default saved method is charged on due dates")
     auto_top_up: AutoTopUpBody | None = Field(None, description="Null turns it off")
 
     def to_fields(self) -> dict[str, Any]:

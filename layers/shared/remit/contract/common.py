@@ -20,6 +20,8 @@ PositiveMinor = Annotated[
     int, Field(strict=True, gt=0, le=MAX_MINOR, description="Minor units of the currency (cents for EUR)", examples=[12100])
 ]
 AmountMinor = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR, description="Minor units of the currency", examples=[10000])]
+Flag = Annotated[bool, Field(strict=True)]
+"""True or false; pydantic alone would also take 0, "off" and "yes"."""
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 Email = Annotated[

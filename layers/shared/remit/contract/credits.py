@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from remit.contract.common import Body, Currency, Day, Id, LongText, Page, PositiveMinor, ShortText, SubscriptionId, View
+from remit.contract.common import Body, Currency, Day, Flag, Id, LongText, Page, PositiveMinor, ShortText, SubscriptionId, View
 from remit.contract.firm import TaxCodeName
 from remit.contract.payments import AllocationBody
 from remit.domain.credit_notes import CreditNote, CreditNoteTerms, LineCredit
@@ -31,7 +31,7 @@ class NewCreditBody(Body):
     reason: ShortText
     subscription_id: SubscriptionId | None = Field(None, description="For first and last payment credits, and needed there")
     expires_on: Day | None = Field(None, description="The last day on which it can be used")
-    is_refundable: bool = Field(False, description="Whether money may be given back for it")
+    is_refundable: Flag = Field(False, description="Whether money may be given back for it")
 
     def to_wish(self, account_id: str) -> CreditWish:
         terms = CreditTerms(self.kind, self.reason, self.subscription_id, self.expires_on, self.is_refundable)

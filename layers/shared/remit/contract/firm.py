@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from remit.contract.accounts import AddressBody, AddressView, TaxIdBody, TaxIdView, TermId, TimeZone
-from remit.contract.common import AmountMinor, Body, Currency, Day, Email, PositiveMinor, ShortText, View
+from remit.contract.common import AmountMinor, Body, Currency, Day, Email, Flag, PositiveMinor, ShortText, View
 from remit.domain.accounts import TaxId
 from remit.domain.dunning import DunningPolicy, Tier
 from remit.domain.firm import Firm, LostDispute, MoneyRules, Switches
@@ -110,9 +110,9 @@ class TermBody(Body):
 class MoneyRulesBody(Body):
     """What the firm decides about credits, refunds and lost disputes."""
 
-    credits_pay_instalments: bool = False
+    credits_pay_instalments: Flag = False
     refund_limits: dict[Currency, AmountMinor] = Field({}, description="The largest refund that one person may make alone")
-    hold_refunds: bool = Field(True, description="Card refunds wait for the end of the gateway's day, and can be canceled")
+    hold_refunds: Flag = Field(True, description="Card refunds wait for the end of the gateway's day, and can be canceled")
     gateway_time_zone: TimeZone = "UTC"
     lost_dispute: LostDispute = LostDispute.REOPEN
 
@@ -126,9 +126,9 @@ class TierBody(Body):
 class SwitchesBody(Body):
     """The automations, all off unless turned on."""
 
-    send_invoices: bool = False
-    send_receipts: bool = False
-    dunning: bool = False
+    send_invoices: Flag = False
+    send_receipts: Flag = False
+    dunning: Flag = False
 
 
 class FirmBody(Body):

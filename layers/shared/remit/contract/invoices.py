@@ -14,6 +14,7 @@ from remit.contract.common import (
     Body,
     Currency,
     Day,
+    Flag,
     Id,
     LongText,
     Page,
@@ -63,8 +64,8 @@ class SubscriptionPeriodBody(Body):
 
     subscription_id: SubscriptionId
     period: Annotated[int, Field(strict=True, ge=0, le=100_000)]
-    is_first: bool = False
-    is_final: bool = False
+    is_first: Flag = False
+    is_final: Flag = False
 
 
 OrderedKind = Literal[OrderKind.PRODUCTS, OrderKind.SERVICES, OrderKind.SUBSCRIPTION, OrderKind.DEPOSIT]
@@ -76,7 +77,7 @@ class QuoteBody(Body):
 
     lines: Annotated[list[LineBody], Field(min_length=1, max_length=MAX_LINES)]
     currency: Currency | None = Field(None, description="The account's default currency, unless named")
-    prices_include_tax: bool = False
+    prices_include_tax: Flag = False
     kind: OrderedKind = OrderKind.PRODUCTS
     deposits: Annotated[list[Id], Field(max_length=MAX_DEPOSITS)] = []
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from remit.contract.common import Body, Currency, Day, Id, Page, PositiveMinor, ShortText, View
+from remit.contract.common import Body, Currency, Day, Flag, Id, Page, PositiveMinor, ShortText, View
 from remit.domain.accounts import Account
 from remit.domain.invoices import Invoice
 from remit.domain.money import Money
@@ -41,7 +41,7 @@ class NewPaymentBody(Body):
     value_date: Day
     reference: ShortText | None = None
     allocations: Allocations | Literal["oldest_first"] = []
-    to_wallet: bool = Field(False, description="What is not allocated tops the wallet up instead of staying credit")
+    to_wallet: Flag = Field(False, description="What is not allocated tops the wallet up instead of staying credit")
 
     def to_domain(self, account_id: str) -> ReceivedPayment:
         chosen = None if self.allocations == "oldest_first" else [a.to_domain() for a in self.allocations]  # type: ignore[union-attr]
@@ -68,7 +68,7 @@ class ReallocationBody(Body):
         return Reallocation(account_id, payment_id, self.currency, taken, made)
 
 
-class ReversalBody(Body):
+class PaymentReversalBody(Body):
     """`on`: the day on which the money was gone again, such as that of the bank's notice."""
 
     on: Day
@@ -78,8 +78,8 @@ class ReversalBody(Body):
 class CheckoutBody(Body):
     """All that settles the invoice today is paid by card."""
 
-    save_method: bool = Field(False, description="The customer agrees to be charged later; the card is saved")
-    capture_later: bool = Field(False, description="Only authorise; capture within the card's time, mostly 7 days")
+    save_method: Flag = Field(False, description="The customer agrees to be charged later; the card is saved")
+    capture_later: Flag = Field(False, description="Only authorise; capture within the card's time, mostly 7 days")
 
     def to_wish(self, account_id: str, invoice_id: str) -> CheckoutWish:
         return CheckoutWish(account_id, [Pick(invoice_id)], self.save_method, self.capture_later)
@@ -97,7 +97,7 @@ class SeveralCheckoutBody(Body):
     """Several invoices of one currency in one card payment."""
 
     invoices: Annotated[list[PickBody], Field(min_length=1, max_length=MAX_ALLOCATIONS)]
-    save_method: bool = False
+    save_method: Flag = False
 
     def to_wish(self, account_id: str) -> CheckoutWish:
         return CheckoutWish(account_id, [each.to_domain() for each in self.invoices], self.save_method)
@@ -112,7 +112,7 @@ class ChargeBody(Body):
 
     method_id: MethodId | None = Field(None, description="The account's default method, unless named")
     amount_minor: PositiveMinor | None = Field(None, description="All that settles the invoice today, unless named")
-    capture_later: bool = Field(False, description="Only authorise, for a card")
+    capture_later: Flag = Field(False, description="Only authorise, for a card")
 
     def to_wish(self, account_id: str, invoice_id: str) -> ChargeWish:
         return ChargeWish(account_id, [Pick(invoice_id, self.amount_minor)], self.method_id, self.capture_later)
@@ -135,10 +135,10 @@ class SetupBody(Body):
 class CollectionBody(Body):
     """Whether invoices issued from now on are charged to the default method on their due dates."""
 
-    collect_automatically: bool
+    collect_automatically: Flag
 
 
-class SavedMethodView(View):
+class PaymentMethodView(View):
     id: str
     method: Method
     label: str
@@ -150,14 +150,14 @@ class SavedMethodView(View):
 class PaymentMethodsView(View):
     """How the account pays. Nothing here could pay anywhere else."""
 
-    methods: list[SavedMethodView]
+    methods: list[PaymentMethodView]
     collect_automatically: bool
 
     @classmethod
     def of(cls, account: Account) -> "PaymentMethodsView":
         settings = account.payment
         methods = [
-            SavedMethodView(
+            PaymentMethodView(
                 id=saved.id,
                 method=saved.method,
                 label=saved.label,

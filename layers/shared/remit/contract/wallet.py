@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from remit.contract.common import ActorView, Body, Currency, Id, Page, PositiveMinor, ShortText, View
+from remit.contract.common import ActorView, Body, Currency, Flag, Id, Page, PositiveMinor, ShortText, View
 from remit.contract.invoices import LineBody, LineView, TotalsView, lines_of
 from remit.domain.accounts import Account, PaymentMode
 from remit.domain.journal import Balance
@@ -34,7 +34,7 @@ class UsageBody(Body):
     description: ShortText
     lines: Annotated[list[LineBody], Field(min_length=1, max_length=MAX_LINES)]
     currency: Currency | None = None
-    prices_include_tax: bool = False
+    prices_include_tax: Flag = False
 
     def to_domain(self, account_id: str) -> Usage:
         lines = [LineRequest(**line.model_dump()) for line in self.lines]
