@@ -23,7 +23,7 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
 SELDOM = {"finish a batch"}
-"""Needs a batch whose machine died in the middle; what is left of one, the end of every run finishes."""
+"""Needs a batch whose machine died in the middle and that nobody asked for again: once in ten thousand steps."""
 
 
 def test_everything_holds_against_the_adversary() -> None:
