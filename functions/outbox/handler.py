@@ -5,6 +5,7 @@ Every journal entry becomes an event named after its operation, and a payment th
 amounts, no names and no free text.
 """
 
+import base64
 import json
 import os
 from itertools import batched
@@ -15,6 +16,7 @@ from aws_lambda_powertools import Logger
 from boto3.dynamodb.types import TypeDeserializer
 
 from remit.adapters.dynamodb import keys
+from remit.adapters.dynamodb.deflate import inflate
 from remit.adapters.dynamodb.entry_facts import unpack
 from remit.domain.errors import TransientError
 
@@ -48,7 +50,7 @@ def event_of(record: dict[str, Any]) -> dict[str, Any] | None:
     if item["type"] == "entry" and record["eventName"] == "INSERT":
         return _entry_event(account_id, item)
     if item["type"] == "payment":
-        return _payment_event(account_id, item, record["dynamodb"].get("OldImage"))
+        return _payment_event(account_id, image, record["dynamodb"].get("OldImage"))
     return None
 
 
@@ -69,9 +71,9 @@ def _entry_event(account_id: str, item: dict[str, Any]) -> dict[str, Any]:
     return _entry("".join(word.capitalize() for word in facts["kind"].split("_")), detail)
 
 
-def _payment_event(account_id: str, item: dict[str, Any], old_image: dict[str, Any] | None) -> dict[str, Any] | None:
-    payment = json.loads(item["body"])
-    before = json.loads(_plain(old_image["body"]))["status"] if old_image else None
+def _payment_event(account_id: str, image: dict[str, Any], old_image: dict[str, Any] | None) -> dict[str, Any] | None:
+    payment = _deflated_facts(image)
+    before = _deflated_facts(old_image)["status"] if old_image else None
     if payment["status"] != "failed" or before == "failed":
         return None
     detail = {
@@ -82,6 +84,12 @@ def _payment_event(account_id: str, item: dict[str, Any], old_image: dict[str, A
         "amount_minor": payment["amount_minor"],
     }
     return _entry("PaymentFailed", detail)
+
+
+def _deflated_facts(image: dict[str, Any]) -> dict[str, Any]:
+    """What a payment keeps deflated; Lambda hands binary values over in base64."""
+    facts: dict[str, Any] = json.loads(inflate(base64.b64decode(image["deflated"]["B"])))
+    return facts
 
 
 def _entry(detail_type: str, detail: dict[str, Any]) -> dict[str, Any]:
