@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local import audit
+from remit.adapters.dynamodb.deflate import deflate, inflate
 from tests.scenarios.world import Customer, StateMachine, World
 
 
@@ -25,8 +26,8 @@ def receivable_of_nothing(balance: dict[str, Any]) -> dict[str, Any]:
 
 
 def paid_twice(payment: dict[str, Any]) -> dict[str, Any]:
-    body = json.loads(payment["body"]["S"])
-    return payment | {"body": {"S": json.dumps(body | {"amount_minor": 2 * body["amount_minor"]})}}
+    facts = json.loads(inflate(payment["deflated"]["B"]))
+    return payment | {"deflated": {"B": deflate(json.dumps(facts | {"amount_minor": 2 * facts["amount_minor"]}).encode())}}
 
 
 def test_the_books_prove_themselves(world: World, a_customer: Callable[[], Customer], capsys: pytest.CaptureFixture[str]) -> None:
