@@ -9,7 +9,8 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
-from remit.adapters.http.lists import Cursor, Limit, matching
+from remit.adapters.http.lists import matching
+from remit.adapters.http.parameters import AccountId, Cursor, Limit
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Id
 from remit.contract.credits import (
@@ -39,7 +40,6 @@ api = Api("Credits")
 books = DynamoBooks()
 journal = DynamoJournal()
 
-AccountId = Annotated[Id, Path()]
 CreditId = Annotated[Id, Path()]
 
 

@@ -1,14 +1,9 @@
 """Lists with filters: pages of what matches, newest first."""
 
 from collections.abc import Callable
-from typing import Annotated, Protocol
-
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from typing import Protocol
 
 from remit.usecases.ports import Journal
-
-Cursor = Annotated[str | None, Query(max_length=60, pattern=r"^[a-z0-9_]+$")]
-Limit = Annotated[int, Query(ge=1, le=100)]
 
 PAGES = 10
 """Pages read for one answer at most; a list that matches rarely goes on from there with its cursor."""
