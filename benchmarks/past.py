@@ -66,7 +66,7 @@ class _Past:
         self.account = Account(
             office.ids.new("acc"), "Blue Harbour Trading GmbH", "ap@blueharbour.example", self._firm.default_currency,
             opened_at, address=Address("Am Sandtorkai 27", "Hamburg", "DE", postal_code="20457"),
-            tax_ids=(TaxId("eu_vat", "DE287654321"),), send_invoices_since=opened_at, dunning_since=opened_at,
+            tax_ids=(TaxId("eu_vat", "DE287654321"),),
         )  # fmt: skip
         self._balance = Balance(self.account.id, self._firm.default_currency)
         name = series_name(self._firm.invoice_prefix, self._firm.today(opened_at))

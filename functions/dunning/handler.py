@@ -11,6 +11,7 @@ from remit.adapters.dynamodb.firm import fresh_firm
 from remit.adapters.email.letters import JinjaLetters
 from remit.adapters.email.ses import deployed_mailer
 from remit.adapters.links import payment_links
+from remit.domain.automations import Automation
 from remit.usecases.dun_account import dun_account
 from remit.usecases.ports import AgendaKind
 
@@ -28,7 +29,7 @@ def find_due(event: dict[str, Any], context: Any) -> dict[str, Any]:
     With the firm's switch off nothing is found, and nothing is forgotten either.
     """
     firm = fresh_firm(books)
-    if not firm.switches.dunning:
+    if Automation.DUNNING not in firm.switches:
         logger.info("dunning is switched off")
         return {"accounts": [], "cursor": None}
     today = firm.today(deployed_clock().now())

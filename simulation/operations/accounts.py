@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from remit.domain.accounts import Account
+from remit.domain.accounts import Account, setting
+from remit.domain.automations import Automation
 from remit.domain.dunning import DunningPolicy, Tier
-from remit.domain.firm import LostDispute, MoneyRules, Switches
+from remit.domain.firm import LostDispute, MoneyRules
 from remit.domain.terms import Due, DueRule, PaymentTerm
 from remit.usecases.change_account import change_account
 from remit.usecases.open_account import NewAccount, open_account
@@ -49,7 +50,7 @@ def changes_account(world: World) -> Attempt | None:
     value = world.random.choice(("one note", "another") if name == "notes" else (True, False))
 
     def note(account: Account) -> None:
-        expect("an account is as it was asked to be", getattr(account, name) == value, f"{name} of {account.id}")
+        expect("an account is as it was asked to be", setting(account, name) == value, f"{name} of {account.id}")
 
     firm = world.firm
     return Attempt(
@@ -67,7 +68,7 @@ def sets_firm(world: World) -> Attempt:
     first = on((1, 3, 7))
     wanted = replace(
         world.firm,
-        switches=Switches(send_invoices=on((True, False)), send_receipts=on((True, False)), dunning=on((True, True, False))),
+        switches={automation: world.clock.now() for automation in Automation if on((True, True, False))},
         dunning_policy=DunningPolicy((Tier(1, first, "dunning_tier_1"), Tier(2, first + on((7, 20)), "dunning_tier_2"))),
         terms={**world.firm.terms, "net7": PaymentTerm.single("net7", "Net 7", Due(DueRule.NET_DAYS, on((7, 8))))},
         money=MoneyRules(

@@ -17,11 +17,12 @@ from remit.contract.payments import PaymentView
 from remit.contract.refunds import CancellationView, RefundView
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.actor import Actor, Channel
+from remit.domain.automations import Automation
 from remit.domain.credit_notes import CreditNoteTerms, LineCredit
 from remit.domain.credits import CreditKind, CreditTerms, TaxOption
 from remit.domain.dunning import Notice
 from remit.domain.errors import ConflictError, TransientError
-from remit.domain.firm import Firm, Switches
+from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
 from remit.domain.invoices import Invoice
 from remit.domain.money import Money
@@ -77,7 +78,7 @@ FIRM = Firm(
     tax_ids=(TaxId("eu_vat", "NL123456782B01"),),
     tax_codes=TAX_CODES,
     terms=TERMS,
-    switches=Switches(send_invoices=True, send_receipts=True, dunning=True),
+    switches=dict.fromkeys(Automation, datetime(2020, 1, 1, tzinfo=UTC)),
 )
 ONE_LINE = (LineRequest("Consulting, one day", Decimal(1), 10_000, "VAT21", "services"),)
 """One line of 121.00 with its tax."""

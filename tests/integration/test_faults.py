@@ -20,6 +20,7 @@ from local.stack import Stack
 from remit.adapters.dynamodb.clock import stored_offset
 from remit.adapters.dynamodb.export_source import DynamoExportSource
 from remit.adapters.dynamodb.firm import fresh_firm
+from remit.domain.automations import Automation
 from remit.domain.errors import ConflictError, TransientError
 from remit.domain.messages import Message
 from remit.domain.payments import Payment, PaymentStatus
@@ -86,7 +87,7 @@ def changing_an_account(office: Office) -> Act:
 def setting_the_firm(office: Office) -> Act:
     def act() -> Any:
         office.settle_in()
-        return office.firm.switches.dunning
+        return Automation.DUNNING in office.firm.switches
 
     return act
 

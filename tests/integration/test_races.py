@@ -285,8 +285,8 @@ def test_the_chain_of_an_account_stays_whole_in_a_storm_of_operations(office: Of
 
 def test_changes_of_one_account_at_once_are_all_kept(office: Office) -> None:
     account = office.account(tags=())
-    fields = ("name", "email", "language", "time_zone", "notes", "default_term_id", "tags", "send_invoices")
-    values = ("New AG", "new@example.com", "de", "Europe/Berlin", "Call first", "net14", ("vip",), False)
+    fields = ("name", "email", "language", "time_zone", "notes", "default_term_id", "tags", "apply_credits")
+    values = ("New AG", "new@example.com", "de", "Europe/Berlin", "Call first", "net14", ("vip",), True)
 
     at_once([lambda change=change: office.change(account, **dict([change])) for change in zip(fields, values, strict=True)])
 

@@ -15,7 +15,7 @@ type ACustomer = Callable[..., Customer]
 def a_debtor(firm: Firm, a_customer: ACustomer) -> ACustomer:
     """Customers that are dunned, of a firm that duns."""
     firm.switches_on("dunning")
-    return lambda **more: a_customer(dunning=True, **more)
+    return lambda **more: a_customer(**more)
 
 
 class TestTheTiers:
@@ -103,10 +103,10 @@ class TestWhoIsLeftAlone:
         """D1, D6: on and off per account."""
         customer = a_debtor()
         invoice = customer.is_invoiced(term="on_receipt")
-        customer.changes(dunning=False)
+        customer.changes(switches={"dunning": False})
         clock.moves_by(days=5)
         dunning.runs()
-        customer.changes(dunning=True)
+        customer.changes(switches={"dunning": True})
         dunning.runs()
         assert dunning.notices_of(customer) == [], "tier 1 was reached before it was switched on"
         clock.moves_to(invoice.due_date + timedelta(days=14))
@@ -117,7 +117,7 @@ class TestWhoIsLeftAlone:
         self, firm: Firm, a_customer: ACustomer, clock: Clock, dunning: Dunning
     ) -> None:
         """D1: off by default, and nothing for the past when it goes on."""
-        customer = a_customer(dunning=True)
+        customer = a_customer()
         invoice = customer.is_invoiced(term="on_receipt")
         clock.moves_by(days=5)
         dunning.runs()

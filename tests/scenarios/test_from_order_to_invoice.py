@@ -275,7 +275,7 @@ class TestTheInvoicesMail:
     ) -> None:
         """D1: off by default; enabling later sends nothing for the past."""
         assert set(PROFILE["switches"].values()) == {False}
-        assert world.api.get("/firm")["switches"]["send_invoices_since"] is None
+        assert world.api.get("/firm")["switches"]["send_invoices"] == {"on": False, "since": None}
         customer = a_customer()
         past = customer.is_invoiced()
         world.has_told_the_customer_of(past.entry_id)
@@ -290,10 +290,10 @@ class TestTheInvoicesMail:
     ) -> None:
         """D1: the per-account switch, and nothing for the past when it goes on."""
         firm.switches_on("send_invoices")
-        customer = a_customer(send_invoices=False)
+        customer = a_customer(switches={"send_invoices": False})
         silent = customer.is_invoiced()
         world.has_told_the_customer_of(silent.entry_id)
-        customer.changes(send_invoices=True)
+        customer.changes(switches={"send_invoices": True})
         invoice = customer.is_invoiced()
         (mail,) = mailbox.awaits(customer, "invoice_issued")
         assert invoice.number in mail.subject

@@ -192,7 +192,7 @@ class Firm:
         self._profile = {}
 
     def switches_on(self, *switches: str) -> None:
-        self.is_set_up(**self._profile | {"switches": {name: name in switches for name in PROFILE["switches"]}})
+        self.is_set_up(**self._profile | {"switches": dict.fromkeys(switches, True)})
 
     def forgets_its_settings_in(self, *functions: str) -> None:
         """New starts of these functions: a warm one may use the firm's settings for a minute after they changed."""

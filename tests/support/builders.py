@@ -12,8 +12,9 @@ import msgspec
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.actor import Actor, Channel
 from remit.domain.audit import Difference
+from remit.domain.automations import Automation
 from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption
-from remit.domain.firm import Firm, Switches
+from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries, invoice_id_for, issue
 from remit.domain.journal import Balance, JournalEntry, canonical
 from remit.domain.money import Money
@@ -63,14 +64,7 @@ NO_CARDS = PaymentTerm.single("no_cards", "Net 14, no cards", Due(DueRule.NET_DA
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 2)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-ALL_ON = Switches(
-    send_invoices=True,
-    send_receipts=True,
-    dunning=True,
-    send_invoices_since=LONG_AGO,
-    send_receipts_since=LONG_AGO,
-    dunning_since=LONG_AGO,
-)
+ALL_ON = dict.fromkeys(Automation, LONG_AGO)
 
 
 def firm(**changes: Any) -> Firm:

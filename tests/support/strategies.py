@@ -20,12 +20,13 @@ from remit.domain.accounts import (
     TaxId,
 )
 from remit.domain.actor import Actor, Channel
+from remit.domain.automations import Automation
 from remit.domain.credit_notes import CreditNote, CreditNoteLine
 from remit.domain.credits import Credit, CreditKind, TaxOption
 from remit.domain.dunning import DunningPolicy, DunningState, Tier
 from remit.domain.errors import RuleError
 from remit.domain.exports import Export, ExportStatus
-from remit.domain.firm import Firm, LostDispute, MoneyRules, Switches
+from remit.domain.firm import Firm, LostDispute, MoneyRules
 from remit.domain.invoice_batches import BatchLine, InvoiceBatch
 from remit.domain.invoices import Invoice, NumberSeries, Party, SpoiledNumber, issue
 from remit.domain.journal import (
@@ -190,10 +191,7 @@ accounts = st.builds(
     tax_ids=tuples_of(tax_ids),
     tags=tuples_of(texts),
     notes=maybe_text,
-    send_invoices=st.booleans(),
-    send_invoices_since=st.none() | instants,
-    dunning=st.booleans(),
-    dunning_since=st.none() | instants,
+    switches=st.dictionaries(st.sampled_from(Automation), st.none() | instants, max_size=4),
     methods=methods,
     mode_changes=tuples_of(mode_changes),
     credit_limits=st.dictionaries(currencies, st.integers(0, 10**12), max_size=3),
@@ -213,15 +211,7 @@ json_objects = st.dictionaries(words, json_values, max_size=4)
 
 changes = st.builds(AccountChange, ids("acc"), st.integers(1, 10**6), instants, actors, json_objects, json_objects)
 
-switches = st.builds(
-    Switches,
-    st.booleans(),
-    st.booleans(),
-    st.booleans(),
-    st.none() | instants,
-    st.none() | instants,
-    st.none() | instants,
-)
+switches = st.dictionaries(st.sampled_from(Automation), instants)
 
 
 @st.composite

@@ -1,15 +1,15 @@
 """Changes of an account, their history, and the firm's rules that accounts go by (A1, D1)."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.domain.accounts import Account, change
+from remit.domain.automations import Automation
 from remit.domain.errors import InvalidError, RuleError
-from remit.domain.firm import Switches, require_firm
+from remit.domain.firm import require_firm
 from tests.support import strategies
 from tests.support.builders import NOW, account, firm
 
@@ -37,18 +37,30 @@ def test_A1_what_is_not_the_callers_to_change_is_refused(name: str) -> None:
         change(account(), {name: "x"}, NOW)
 
 
-@pytest.mark.parametrize("switch", ["send_invoices", "dunning"])
-def test_D1_switching_an_automation_on_counts_from_now(switch: str) -> None:
-    already: dict[str, Any] = {switch: True, f"{switch}_since": NOW}
-    off, old = change(account(**already), {switch: False}, NOW)
-    assert (getattr(off, switch), old) == (False, {switch: True})
+@pytest.mark.parametrize("automation", Automation)
+def test_D1_switching_an_automation_on_counts_from_now(automation: Automation) -> None:
+    opened = account()
+    assert opened.switch(automation) == opened.created_at
+    off, old = change(opened, {automation: False}, NOW)
+    assert (off.switch(automation), old) == (None, {automation: True})
     later = NOW + timedelta(days=9)
-    on, _ = change(off, {switch: True}, later)
-    assert getattr(on, f"{switch}_since") == later
+    on, _ = change(off, {automation: True}, later)
+    assert on.switch(automation) == later
 
 
-def test_D1_every_automation_of_a_firm_is_off_until_somebody_turns_it_on() -> None:
-    assert not any(getattr(Switches(), name) for name in ("send_invoices", "send_receipts", "dunning"))
+@pytest.mark.parametrize("automation", Automation)
+def test_D1_every_automation_of_a_firm_is_off_until_somebody_turns_it_on(automation: Automation) -> None:
+    assert firm().switched_on(automation, account()) is None
+
+
+def test_D1_an_automation_runs_only_if_firm_and_account_want_it_and_from_the_later_of_both() -> None:
+    customer, on = account(), firm(switches={Automation.DUNNING: NOW})
+    assert on.switched_on(Automation.DUNNING, customer) == max(NOW, customer.created_at)
+    off, _ = change(customer, {"dunning": False}, NOW)
+    assert on.switched_on(Automation.DUNNING, off) is None
+    again, _ = change(off, {"dunning": True}, NOW + timedelta(days=1))
+    assert on.switched_on(Automation.DUNNING, again) == NOW + timedelta(days=1)
+    assert on.switched_on(Automation.REMINDERS, again) is None
 
 
 def test_a_firm_knows_its_codes_and_terms_and_names_them_when_asked_for_others() -> None:

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from remit.domain.accounts import AccountChange, Address
+from remit.domain.automations import Automation
 from remit.domain.errors import ConflictError, InvalidError, NotFoundError
-from remit.domain.firm import MoneyRules, Switches
+from remit.domain.firm import MoneyRules
 from remit.domain.invoices import series_name
 from remit.domain.terms import CardFee
 from remit.usecases.idempotency import ATTEMPTS
 from remit.usecases.ports import firm_ref
 from remit.usecases.set_firm import set_firm
 from tests.fakes import Fault
-from tests.support.builders import CLERK, NET30, NOW, Office, firm
+from tests.support.builders import CLERK, LONG_AGO, NET30, NOW, Office, firm
 from tests.support.refusals import refused
 
 
@@ -108,15 +109,14 @@ def test_the_firms_profile_is_set_and_the_same_again_writes_nothing(office: Offi
     assert again == office.books.read(firm_ref())
 
 
-@pytest.mark.parametrize("name", ["send_invoices", "send_receipts", "dunning"])
+@pytest.mark.parametrize("automation", Automation)
 def test_D1_a_switch_of_the_firm_counts_from_the_moment_it_goes_on_and_from_nothing_the_caller_says(
-    office: Office, name: str
+    office: Office, automation: Automation
 ) -> None:
     def switched(on: bool) -> object:
-        said: dict[str, Any] = {name: on, f"{name}_since": NOW - timedelta(days=999)}
-        wanted = firm(switches=Switches(**said))
+        wanted = firm(switches={automation: NOW - timedelta(days=999)} if on else {})
         set_firm(wanted, office.books, office.clock)
-        return getattr(office.books.read(firm_ref()).switches, f"{name}_since")
+        return office.books.read(firm_ref()).switches.get(automation)
 
     assert switched(True) == NOW
     office.clock.advance(days=1)
@@ -127,11 +127,11 @@ def test_D1_a_switch_of_the_firm_counts_from_the_moment_it_goes_on_and_from_noth
 
 
 def test_two_who_set_the_profile_at_once_do_not_lose_a_switchs_time(office: Office) -> None:
-    wanted = firm(switches=Switches(dunning=True))
+    wanted = firm(switches={Automation.DUNNING: LONG_AGO})
     office.trouble.meanwhile(lambda: set_firm(wanted, office.books, office.clock))
     set_firm(replace(wanted, name="Other"), office.books, office.clock)
     stored = office.books.read(firm_ref())
-    assert (stored.name, stored.switches.dunning_since, stored.version) == ("Other", NOW, 2)
+    assert (stored.name, stored.switches[Automation.DUNNING], stored.version) == ("Other", NOW, 2)
 
 
 def test_I3_a_new_prefix_starts_a_new_series(office: Office) -> None:

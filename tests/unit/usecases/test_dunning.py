@@ -1,22 +1,22 @@
 """Dunning from day to day: nobody forgotten, nothing sent twice, whatever dies on the way (D1, D5, D7, D10)."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from remit.domain.automations import Automation
 from remit.domain.errors import ConflictError, NotFoundError, RuleError, TransientError
-from remit.domain.firm import Firm, Switches
+from remit.domain.firm import Firm
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.payments import Allocation
 from remit.usecases.send_message import LEASE
 from tests.fakes import Fault, MachineDiedError
-from tests.support.builders import ALL_ON, NOW, Office, firm
+from tests.support.builders import LONG_AGO, NOW, Office, firm
 from tests.support.refusals import refused
 
 
 def dunning_firm(**changes: object) -> Firm:
-    return firm(switches=replace(ALL_ON, send_invoices=False, send_receipts=False), **changes)
+    return firm(switches={Automation.DUNNING: LONG_AGO}, **changes)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_D1_the_firms_switch_sends_nothing_for_the_past(office: Office) -> None:
     account_id = office.open_account()
     office.invoice(account_id, term="on_receipt")
     office.clock.advance(days=10)
-    office.firm = firm(switches=Switches(dunning=True, dunning_since=office.clock.now()))
+    office.firm = firm(switches={Automation.DUNNING: office.clock.now()})
     assert run_days(office, 40) == {14: ["dunning_tier_2"], 30: ["dunning_tier_3"]}
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from remit.domain.automations import Automation
 from remit.domain.errors import ConflictError, NotFoundError, RuleError, TransientError
-from remit.domain.firm import Switches
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.payments import Allocation
 from remit.usecases.notify import send_invoice, send_receipt
@@ -208,7 +208,7 @@ def test_D1_what_was_issued_before_the_switch_went_on_is_not_sent(office: Office
     before = office.invoice(account_id)
     office.clock.advance(hours=1)
     if who == "firm":
-        office.firm = firm(switches=Switches(send_invoices=True, send_invoices_since=office.clock.now()))
+        office.firm = firm(switches={Automation.SEND_INVOICES: office.clock.now()})
     else:
         office.change_account(account_id, send_invoices=True)
     assert tell_invoice(office, account_id, before) is None
@@ -220,7 +220,7 @@ def test_D1_receipts_count_from_the_firms_switch(office: Office) -> None:
     account_id = office.open_account()
     before = office.receive(account_id, 100).body["id"]
     since = office.clock.advance(hours=1)
-    office.firm = firm(switches=Switches(send_receipts=True, send_receipts_since=since))
+    office.firm = firm(switches={Automation.SEND_RECEIPTS: since})
     assert tell_receipt(office, account_id, before) is None
     assert tell_receipt(office, account_id, office.receive(account_id, 100).body["id"]) is not None
 

@@ -23,6 +23,7 @@ from remit.contract.common import (
     View,
 )
 from remit.domain.accounts import Account, Address, AutoTopUp, Contact, PaymentMode, TaxId
+from remit.domain.automations import Automation
 from remit.domain.terms import Method
 
 
@@ -89,8 +90,9 @@ class ChangeAccountBody(Body):
     tax_ids: Annotated[list[TaxIdBody], Field(max_length=10)] | None = None
     tags: Annotated[list[ShortText], Field(max_length=20)] | None = None
     notes: LongText | None = None
-    send_invoices: Flag | None = None
-    dunning: Flag | None = None
+    switches: dict[Automation, Flag] | None = Field(
+        None, description="What is done by itself for this account, if the firm wants it too; those not named stay as they are"
+    )
     methods: Annotated[list[Method], Field(min_length=1)] | None = Field(
         None, description="How this customer may pay, whatever the terms would allow"
     )
@@ -111,7 +113,7 @@ class ChangeAccountBody(Body):
             value = getattr(self, name)
             if value is None and name not in nullable:
                 continue
-            given[name] = _to_domain(name, value)
+            given |= {str(switch): on for switch, on in value.items()} if name == "switches" else {name: _to_domain(name, value)}
         return given
 
 
@@ -202,8 +204,7 @@ class AccountView(View):
     tax_ids: list[TaxIdView]
     tags: list[str]
     notes: str | None
-    send_invoices: bool
-    dunning: bool
+    switches: dict[Automation, bool]
     methods: list[Method]
     mode_changes: list[ModeChangeView] = Field(description="In order of time; postpaid before the first")
     credit_limits: dict[str, int]
@@ -217,7 +218,8 @@ class AccountView(View):
     def of(cls, account: Account) -> "AccountView":
         """What the account keeps about payment is shown beside the rest."""
         settings = {name: getattr(account if hasattr(account, name) else account.payment, name) for name in cls.model_fields}
-        return cls.model_validate(settings)
+        switches = {automation: account.switch(automation) is not None for automation in Automation}
+        return cls.model_validate(settings | {"switches": switches})
 
     @classmethod
     def plain(cls, thing: Any) -> Any:

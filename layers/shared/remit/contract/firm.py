@@ -1,6 +1,6 @@
 """The firm's profile and rules as the API speaks of them."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -9,8 +9,9 @@ from pydantic import Field
 from remit.contract.accounts import AddressBody, AddressView, TaxIdBody, TaxIdView, TermId, TimeZone
 from remit.contract.common import AmountMinor, Body, Currency, Day, Email, Flag, PositiveMinor, ShortText, View
 from remit.domain.accounts import TaxId
+from remit.domain.automations import Automation
 from remit.domain.dunning import DunningPolicy, Tier
-from remit.domain.firm import Firm, LostDispute, MoneyRules, Switches
+from remit.domain.firm import Firm, LostDispute, MoneyRules
 from remit.domain.orders import OrderKind
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import (
@@ -26,6 +27,9 @@ from remit.domain.terms import (
     PaymentTerm,
     TermPart,
 )
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Stands for the instant of switching on, which the use case knows."""
 
 TaxCodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,20}$", examples=["VAT21"])]
 
@@ -123,14 +127,6 @@ class TierBody(Body):
     from_days: Annotated[int, Field(strict=True, ge=1, le=3650)]
 
 
-class SwitchesBody(Body):
-    """The automations, all off unless turned on."""
-
-    send_invoices: Flag = False
-    send_receipts: Flag = False
-    dunning: Flag = False
-
-
 class FirmBody(Body):
     """The whole profile; what is not named goes back to its default."""
 
@@ -148,7 +144,7 @@ class FirmBody(Body):
     tax_codes: Annotated[list[TaxCodeBody], Field(max_length=50)] = []
     terms: Annotated[list[TermBody], Field(max_length=50)] = []
     dunning_tiers: Annotated[list[TierBody], Field(min_length=3, max_length=3)] | None = None
-    switches: SwitchesBody = SwitchesBody()
+    switches: dict[Automation, Flag] = Field({}, description="What the firm wants done by itself; off unless named")
     money: MoneyRulesBody = MoneyRulesBody()
 
     def to_domain(self) -> Firm:
@@ -174,7 +170,7 @@ class FirmBody(Body):
             tax_codes={code.code: code for code in codes},
             terms={term.id: term for term in terms},
             dunning_policy=policy,
-            switches=Switches(**self.switches.model_dump()),
+            switches={automation: NEVER for automation, on in self.switches.items() if on},
             money=MoneyRules(**self.money.model_dump()),
         )
 
@@ -234,15 +230,11 @@ class TierView(View):
     from_days: int
 
 
-class SwitchesView(View):
-    """With the moment since when each is on; nothing is sent for the time before."""
+class SwitchView(View):
+    """Whether an automation is on, and since when; nothing is done for the time before."""
 
-    send_invoices: bool
-    send_receipts: bool
-    dunning: bool
-    send_invoices_since: datetime | None
-    send_receipts_since: datetime | None
-    dunning_since: datetime | None
+    on: bool
+    since: datetime | None
 
 
 class FirmView(View):
@@ -258,7 +250,7 @@ class FirmView(View):
     tax_codes: list[TaxCodeView]
     terms: list[TermView]
     dunning_tiers: list[TierView]
-    switches: SwitchesView
+    switches: dict[Automation, SwitchView]
     money: MoneyRulesView
 
     @classmethod
@@ -270,5 +262,9 @@ class FirmView(View):
                 "tax_codes": list(firm.tax_codes.values()),
                 "terms": list(firm.terms.values()),
                 "dunning_tiers": list(firm.dunning_policy.tiers),
+                "switches": {
+                    automation: {"on": automation in firm.switches, "since": firm.switches.get(automation)}
+                    for automation in Automation
+                },
             }
         )

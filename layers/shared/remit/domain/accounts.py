@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from remit.domain.actor import Actor
+from remit.domain.automations import Automation
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.terms import Method
 
@@ -125,9 +126,9 @@ class Contact:
 class Account:
     """One customer's account. `email` is where documents go.
 
-    `language` is a BCP 47 tag, `time_zone` an IANA name or None for the firm's own. The two switches are
-    this account's say in the firm's automations (D1): an automation runs only if both say so, and
-    `*_since` keeps it from reaching back to before it was switched on.
+    `language` is a BCP 47 tag, `time_zone` an IANA name or None for the firm's own. `switches` are
+    this account's say in the firm's automations (D1): since when it was turned on again, None for off; what is not named
+    has been on since the account was opened.
 
     `methods`: how this customer may pay, whatever the terms would allow. `mode_changes` are the account's payment modes
     in order of time, postpaid before the first. `credit_limits`: currency → minor units; postpaid without one has no
@@ -147,16 +148,17 @@ class Account:
     tax_ids: tuple[TaxId, ...] = ()
     tags: tuple[str, ...] = ()
     notes: str | None = None
-    send_invoices: bool = True
-    send_invoices_since: datetime | None = None
-    dunning: bool = True
-    dunning_since: datetime | None = None
+    switches: Mapping[Automation, datetime | None] = field(default_factory=dict)
     methods: tuple[Method, ...] = tuple(Method)
     mode_changes: tuple[ModeChange, ...] = ()
     credit_limits: Mapping[str, int] = field(default_factory=dict)
     apply_credits: bool = False
     payment: PaymentSettings = field(default_factory=PaymentSettings)
     version: int = 0
+
+    def switch(self, automation: Automation) -> datetime | None:
+        """Since when the account wants the automation; None while it does not."""
+        return self.switches.get(automation, self.created_at)
 
     def mode_on(self, day: date) -> PaymentMode:
         """The payment mode on a day, which new charges of that day get; what is open keeps its own (A4)."""
@@ -178,8 +180,14 @@ CHOICES_OF_PAYMENT = ("collect_automatically", "auto_top_up")
 """Settings of `PaymentSettings` that a person chooses like the account's own; its methods come from the gateway."""
 
 
+SWITCHES = frozenset(Automation)
+"""Settings that turn an automation on or off."""
+
+
 def setting(account: Account, name: str) -> Any:
-    """A setting of the account by its name, wherever it is kept."""
+    """A setting of the account by its name, wherever it is kept; an automation's is whether it is on."""
+    if name in SWITCHES:
+        return account.switch(Automation(name)) is not None
     return getattr(account.payment if name in CHOICES_OF_PAYMENT else account, name)
 
 
@@ -209,19 +217,20 @@ class AccountChange:
 def change(account: Account, changes: dict[str, Any], now: datetime) -> tuple[Account, dict[str, Any]]:
     """Apply `changes` (setting → new value) and return the changed account with the old values of what really changed.
 
-    Switching an automation on stamps its `*_since`, so that nothing is sent for the past (D1).
+    An automation that is turned on is on from `now`, so that nothing is sent for the past (D1).
     """
-    known = {field.name for field in fields(Account)} - {"id", "created_at", "version", "payment"} | set(CHOICES_OF_PAYMENT)
+    known = {field.name for field in fields(Account)} - {"id", "created_at", "version", "payment", "switches"}
+    known |= SWITCHES.union(CHOICES_OF_PAYMENT)
     unknown = set(changes) - known
     if unknown:
         raise ValueError(f"not settings of an account: {sorted(unknown)}")
     effective = {name: value for name, value in changes.items() if setting(account, name) != value}
     if not effective:
         return account, {}
-    for switch in ("send_invoices", "dunning"):
-        if effective.get(switch) is True:
-            effective[f"{switch}_since"] = now
     before = {name: setting(account, name) for name in effective}
-    own = {name: value for name, value in effective.items() if name not in CHOICES_OF_PAYMENT}
+    switches = {Automation(name): now if on else None for name, on in effective.items() if name in SWITCHES}
+    own = {name: value for name, value in effective.items() if name not in SWITCHES.union(CHOICES_OF_PAYMENT)}
     of_payment = {name: value for name, value in effective.items() if name in CHOICES_OF_PAYMENT}
-    return replace(account, **own, payment=replace(account.payment, **of_payment)), before
+    return replace(
+        account, **own, switches={**account.switches, **switches}, payment=replace(account.payment, **of_payment)
+    ), before

@@ -6,25 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from remit.domain.accounts import Address, TaxId
+from remit.domain.accounts import Account, Address, TaxId
+from remit.domain.automations import Automation
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.money import exponent
 from remit.domain.tax import TaxCode
 from remit.domain.terms import PaymentTerm
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """The firm's automations, all off until somebody turns them on (D1). `*_since` is when they last were."""
-
-    send_invoices: bool = False
-    send_receipts: bool = False
-    dunning: bool = False
-    send_invoices_since: datetime | None = None
-    send_receipts_since: datetime | None = None
-    dunning_since: datetime | None = None
-
 
 INVOICE_TEMPLATES = ("invoice",)
 """The templates that invoices may have; each kind of order has one of them (I7)."""
@@ -59,7 +47,8 @@ class Firm:
     """The firm's profile and rules.
 
     `invoice_prefix` and `credit_note_prefix` start the yearly number series: `INV` → `INV-2026-000001`. `templates`:
-    kind of order → the template of its invoices (I7), `invoice` unless named.
+    kind of order → the template of its invoices (I7), `invoice` unless named. `switches`: what the firm wants done by itself,
+    and since when (D1).
     """
 
     name: str
@@ -74,7 +63,7 @@ class Firm:
     tax_codes: Mapping[str, TaxCode] = field(default_factory=dict)
     terms: Mapping[str, PaymentTerm] = field(default_factory=dict)
     dunning_policy: DunningPolicy = field(default_factory=DunningPolicy)
-    switches: Switches = field(default_factory=Switches)
+    switches: Mapping[Automation, datetime] = field(default_factory=dict)
     money: MoneyRules = field(default_factory=MoneyRules)
     version: int = 0
 
@@ -106,6 +95,11 @@ class Firm:
             return now
         zone = ZoneInfo(self.money.gateway_time_zone)
         return datetime.combine(self.gateway_day(now) + timedelta(days=1), time.min, zone).astimezone(UTC)
+
+    def switched_on(self, automation: Automation, account: Account) -> datetime | None:
+        """Since when both the firm and the account want it, or None: nothing is done for the time before (D1)."""
+        firm, own = self.switches.get(automation), account.switch(automation)
+        return max(firm, own) if firm and own else None
 
     def needs_second_person(self, amount_minor: int, currency: str) -> bool:
         """Whether a refund of that amount waits for somebody else's approval (R10)."""

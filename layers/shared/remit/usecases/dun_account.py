@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from remit.domain.accounts import Account, PaymentMode
+from remit.domain.automations import Automation
 from remit.domain.dunning import Decision, DunningState, Notice, OverdueItem, decide
 from remit.domain.errors import NotFoundError, TransientError
 from remit.domain.firm import Firm
@@ -40,23 +41,23 @@ def dun_account(
     items = _open_items(account_id, balances, journal)
     today = firm.today(clock.now())
     last_said = _last_said(balance.dunning for balance in balances)
+    since = firm.switched_on(Automation.DUNNING, account)
     decision = decide(
         items,
         {balance.currency: balance.credit_minor + max(0, balance.prepaid_minor) for balance in balances},
         last_said,
         firm.dunning_policy,
         today,
-        _switched_on(firm, account),
+        firm.today(since) if since else None,
     )
-    wanted = firm.switches.dunning and account.dunning
     message = None
-    if decision.notice and wanted:
+    if decision.notice and since:
         message = _send(decision.notice, firm, account, books, letters, mailer, clock)
     said = decision.notice if message else None
     state = DunningState(said.tier.number, said.oldest_due, today) if said else last_said
     for balance in balances:
         _move_on(balance, decision, state, today, books)
-    why = decision.why if wanted or decision.notice is None else "switched_off"
+    why = decision.why if since or decision.notice is None else "switched_off"
     return DunningOutcome(account_id, why, said.tier.number if said else None, message.id if message else None)
 
 
@@ -85,12 +86,6 @@ def _open_items(account_id: str, balances: Sequence[Balance], journal: Journal) 
 def _last_said(states: Iterable[DunningState]) -> DunningState:
     """One notice covers all currencies, so the last one said counts for all."""
     return max(states, key=lambda said: said.notified_on or date.min, default=DunningState())
-
-
-def _switched_on(firm: Firm, account: Account) -> date | None:
-    """The day on which dunning began to be wanted by both, if it is."""
-    since = [moment for moment in (firm.switches.dunning_since, account.dunning_since) if moment]
-    return firm.today(max(since)) if since else None
 
 
 def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: Letters, mailer: Mailer, clock: Clock) -> Message:

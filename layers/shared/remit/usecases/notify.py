@@ -1,7 +1,6 @@
 """Tell the customer of what happened: the invoice, the receipt (D1, D2)."""
 
-from datetime import UTC, datetime
-
+from remit.domain.automations import Automation
 from remit.domain.errors import NotFoundError
 from remit.domain.firm import Firm
 from remit.domain.messages import Message
@@ -30,9 +29,8 @@ def send_invoice(
     account = need_account(loaded, account_id)
     invoice = need(loaded, invoice_ref(account_id, invoice_id))
     item = need(loaded, open_item_ref(account_id, invoice_id))
-    switches = firm.switches
-    wanted = switches.send_invoices and account.send_invoices
-    if not wanted or invoice.issued_at < _later(switches.send_invoices_since, account.send_invoices_since):
+    since = firm.switched_on(Automation.SEND_INVOICES, account)
+    if since is None or invoice.issued_at < since:
         return None
     return send_once(
         f"msg_invoice_{invoice.id}",
@@ -48,14 +46,14 @@ def send_invoice(
 def send_receipt(
     account_id: str, payment_id: str, firm: Firm, books: Books, letters: Letters, mailer: Mailer, clock: Clock
 ) -> Message | None:
-    """E-mail a receipt for a payment that arrived, once; None when the firm does not send receipts."""
+    """E-mail a receipt for a payment that arrived, once; None when the firm or the account does not want that."""
     loaded = books.load(account_ref(account_id), payment_ref(account_id, payment_id))
     account = need_account(loaded, account_id)
     payment = need(loaded, payment_ref(account_id, payment_id))
-    since = firm.switches.send_receipts_since
+    since = firm.switched_on(Automation.SEND_RECEIPTS, account)
     # The gateway tells whole seconds by a clock of its own: a payment that began here after the switch came after it.
     arrived = max(payment.created_at, payment.reported_at or payment.created_at)
-    if not firm.switches.send_receipts or arrived < _later(since, None):
+    if since is None or arrived < since:
         return None
     refs = [open_item_ref(account_id, allocation.invoice_id) for allocation in payment.allocations]
     settled = books.load(*refs) if refs else loaded
@@ -71,7 +69,3 @@ def send_receipt(
         clock,
         about=(payment.id, *(item.invoice_id for item in invoices)),
     )
-
-
-def _later(first: datetime | None, second: datetime | None) -> datetime:
-    return max(first or datetime.min.replace(tzinfo=UTC), second or datetime.min.replace(tzinfo=UTC))

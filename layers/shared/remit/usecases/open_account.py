@@ -37,7 +37,6 @@ def open_account(wish: NewAccount, request: Request[Account], firm: Firm, books:
         if wish.mode is not PaymentMode.POSTPAID:
             account = replace(account, mode_changes=(ModeChange(firm.today(now), wish.mode),))
             after["mode_changes"] = account.mode_changes
-        account = replace(account, send_invoices_since=now, dunning_since=now)
         history = AccountChange(account_id, 1, now, request.actor, before={}, after=after)
         return [account, history], account
 
