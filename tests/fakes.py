@@ -735,7 +735,7 @@ class FakeLetters:
         return self._letter("payment_received", {"amount_minor": payment.amount_minor, "invoices": paid})
 
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter:
-        overdue = [item.number for item in notice.items]
+        overdue = [item.number for item in notice.parts]
         return self._letter(notice.tier.template, {"overdue": overdue, "net_minor": dict(notice.net_minor)})
 
     def _letter(self, template: str, model: dict[str, Any]) -> Letter:

@@ -1,13 +1,13 @@
 """Sample firms, customers and documents, made by the domain's own rules: for previews and for tests."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from remit.adapters.email import models
 from remit.domain.accounts import Account, Address, TaxId
-from remit.domain.dunning import DunningPolicy, DunningState, Notice, OverdueItem, decide
+from remit.domain.dunning import DunningPolicy, Notice, OpenPart, Situation, decide
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries, issue
 from remit.domain.open_items import OpenItem
@@ -99,23 +99,25 @@ def payment(item: OpenItem, allocated_minor: int, amount_minor: int | None = Non
     return Payment(**fields | changes)
 
 
-def overdue(number: int, currency: str, open_minor: int, due: date) -> OverdueItem:
+def overdue(number: int, currency: str, open_minor: int, due: date) -> OpenPart:
     """An open part of the invoice `INV-2026-<number>`."""
-    return OverdueItem(f"inv_{number}", f"INV-2026-{number:06d}", currency, Part(due, open_minor, open_minor))
+    return OpenPart(
+        f"inv_{number}", f"INV-2026-{number:06d}", currency, due - timedelta(days=14), Part(due, open_minor, open_minor)
+    )
 
 
-def notice(items: Sequence[OverdueItem], today: date, credit: dict[str, int] | None = None) -> Notice:
+def notice(parts: Sequence[OpenPart], today: date, credit: dict[str, int] | None = None) -> Notice:
     """The notice that the default policy sends `today`."""
-    found = decide(items, credit or {}, DunningState(), DunningPolicy(), today).notice
+    found = decide(Situation(parts, available_credit=credit or {}, notices_since=date.min), DunningPolicy(), today).notice
     if found is None:
-        raise ValueError("these items give no notice on that day")
+        raise ValueError("these parts give no notice on that day")
     return found
 
 
 def pay_links(sent: Notice) -> dict[str, str]:
     """A link for each invoice of a notice."""
     base = "https://pay.example.test/pay/acc_01jdxsample"
-    return {item.invoice_id: f"{base}.{item.invoice_id}.69a5b3c8.sample" for item in sent.items}
+    return {item.invoice_id: f"{base}.{item.invoice_id}.69a5b3c8.sample" for item in sent.parts}
 
 
 def emails() -> dict[str, tuple[str, dict[str, Any]]]:

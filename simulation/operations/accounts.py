@@ -6,7 +6,7 @@ from typing import Any
 from remit.domain.accounts import Account, setting
 from remit.domain.automations import Automation
 from remit.domain.dunning import DunningPolicy, Tier
-from remit.domain.firm import LostDispute, MoneyRules
+from remit.domain.firm import STANDARD_POLICY, LostDispute, MoneyRules
 from remit.domain.terms import Due, DueRule, PaymentTerm
 from remit.usecases.change_account import change_account
 from remit.usecases.open_account import NewAccount, open_account
@@ -69,7 +69,9 @@ def sets_firm(world: World) -> Attempt:
     wanted = replace(
         world.firm,
         switches={automation: world.clock.now() for automation in Automation if on((True, True, False))},
-        dunning_policy=DunningPolicy((Tier(1, first, "dunning_tier_1"), Tier(2, first + on((7, 20)), "dunning_tier_2"))),
+        dunning_policies={
+            STANDARD_POLICY: DunningPolicy((Tier(1, first, "dunning_tier_1"), Tier(2, first + on((7, 20)), "dunning_tier_2")))
+        },
         terms={**world.firm.terms, "net7": PaymentTerm.single("net7", "Net 7", Due(DueRule.NET_DAYS, on((7, 8))))},
         money=MoneyRules(
             credits_pay_instalments=on((True, False)),

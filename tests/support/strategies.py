@@ -241,7 +241,7 @@ firms = st.builds(
     templates=st.dictionaries(st.sampled_from(OrderKind).map(str), words, max_size=3),
     tax_codes=st.lists(tax_codes, max_size=3).map(lambda codes: {code.code: code for code in codes}),
     terms=st.lists(terms, max_size=3).map(lambda found: {term.id: term for term in found}),
-    dunning_policy=policies(),
+    dunning_policies=st.dictionaries(words, policies(), max_size=2),
     switches=switches,
     money=money_rules,
     version=versions,

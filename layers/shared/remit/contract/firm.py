@@ -11,7 +11,7 @@ from remit.contract.common import AmountMinor, Body, Currency, Day, Email, Flag,
 from remit.domain.accounts import TaxId
 from remit.domain.automations import Automation
 from remit.domain.dunning import DunningPolicy, Tier
-from remit.domain.firm import Firm, LostDispute, MoneyRules
+from remit.domain.firm import STANDARD_POLICY, Firm, LostDispute, MoneyRules
 from remit.domain.orders import OrderKind
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import (
@@ -151,12 +151,7 @@ class FirmBody(Body):
         """Raises `InvalidError` for codes, terms or tiers that contradict themselves."""
         codes = [TaxCode(code.code, code.kind, code.rate, code.reason) for code in self.tax_codes]
         terms = [term.to_domain() for term in self.terms]
-        tiers = self.dunning_tiers
-        policy = (
-            DunningPolicy(tuple(Tier(n, tier.from_days, f"dunning_tier_{n}") for n, tier in enumerate(tiers, 1)))
-            if tiers
-            else DunningPolicy()
-        )
+        tiers = tuple(Tier(n, tier.from_days, f"dunning_tier_{n}") for n, tier in enumerate(self.dunning_tiers or (), 1))
         return Firm(
             name=self.name,
             email=self.email,
@@ -169,7 +164,7 @@ class FirmBody(Body):
             templates={str(kind): template for kind, template in self.templates.items()},
             tax_codes={code.code: code for code in codes},
             terms={term.id: term for term in terms},
-            dunning_policy=policy,
+            dunning_policies={STANDARD_POLICY: DunningPolicy(tiers)} if tiers else {},
             switches={automation: NEVER for automation, on in self.switches.items() if on},
             money=MoneyRules(**self.money.model_dump()),
         )
@@ -261,7 +256,7 @@ class FirmView(View):
             | {
                 "tax_codes": list(firm.tax_codes.values()),
                 "terms": list(firm.terms.values()),
-                "dunning_tiers": list(firm.dunning_policy.tiers),
+                "dunning_tiers": list(firm.dunning_policies.get(STANDARD_POLICY, DunningPolicy()).tiers),
                 "switches": {
                     automation: {"on": automation in firm.switches, "since": firm.switches.get(automation)}
                     for automation in Automation

@@ -8,6 +8,7 @@ from typing import Any
 
 from remit.domain.actor import Actor
 from remit.domain.automations import Automation
+from remit.domain.dunning import Promise
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.terms import Method
 
@@ -128,7 +129,8 @@ class Account:
 
     `language` is a BCP 47 tag, `time_zone` an IANA name or None for the firm's own. `switches` are
     this account's say in the firm's automations (D1): since when it was turned on again, None for off; what is not named
-    has been on since the account was opened.
+    has been on since the account was opened. `dunning_policy_id`: None for the firm's standard one. `dunning_paused_until`:
+    silent through that day (D6). `promises`: currency → the last promise to pay (D8).
 
     `methods`: how this customer may pay, whatever the terms would allow. `mode_changes` are the account's payment modes
     in order of time, postpaid before the first. `credit_limits`: currency → minor units; postpaid without one has no
@@ -149,6 +151,9 @@ class Account:
     tags: tuple[str, ...] = ()
     notes: str | None = None
     switches: Mapping[Automation, datetime | None] = field(default_factory=dict)
+    dunning_policy_id: str | None = None
+    dunning_paused_until: date | None = None
+    promises: Mapping[str, Promise] = field(default_factory=dict)
     methods: tuple[Method, ...] = tuple(Method)
     mode_changes: tuple[ModeChange, ...] = ()
     credit_limits: Mapping[str, int] = field(default_factory=dict)

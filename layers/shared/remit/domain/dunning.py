@@ -1,15 +1,23 @@
-"""Whether an account gets a past-due notice now, and which (D5, D7, D10).
+"""Whether an account is written to now, and how: reminders and past-due notices (D4–D8, D10).
 
-One pure function, `decide`, of the account's state, the policy and the date. State decides, not "exactly N
-days": a missed day catches up with one notice at the tier that fits today, never a burst.
+One pure function, `decide`, of the account's situation, its policy and the date. State decides, not "exactly N days":
+what a missed day should have said is said once, as it fits today, never in a burst.
+
+Two kinds of letter. A *reminder* (D4) is about a part of an invoice and hangs on a day counted from its due date, before or
+after. A *notice* (D5) is about all that is overdue, in tiers by the age of the oldest.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from remit.domain.errors import InvalidError
 from remit.domain.terms import Part
+
+MAX_TIERS = 10
+MAX_REMINDERS = 20
+LAST_DAY = 3650
+"""How far from the due date a step may lie, in days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +30,39 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminder:
+    """Remind of a part `offset_days` after its due date: -7 a week before, 0 on the day, 3 three days after (D4)."""
+
+    offset_days: int
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
 class DunningPolicy:
-    """Tiers in rising order. By default a friendly reminder after 3 days, a firm one after 14, a last after 30."""
+    """How a firm reminds. `revision` counts the changes of the policy `id`; a message names both.
+
+    Tiers in rising order: by default a friendly notice after 3 days, a firm one after 14, a last one after 30. Reminders in
+    rising order of their offset, none by default.
+    """
 
     tiers: tuple[Tier, ...] = (Tier(1, 3, "dunning_tier_1"), Tier(2, 14, "dunning_tier_2"), Tier(3, 30, "dunning_tier_3"))
+    reminders: tuple[Reminder, ...] = ()
+    id: str = "standard"
+    revision: int = 1
 
     def __post_init__(self) -> None:
         days = [tier.from_days for tier in self.tiers]
         numbers = [tier.number for tier in self.tiers]
-        if not self.tiers or days != sorted(set(days)) or days[0] < 1 or numbers != list(range(1, len(days) + 1)):
+        if not 1 <= len(days) <= MAX_TIERS or days != sorted(set(days)) or numbers != list(range(1, len(days) + 1)):
             raise InvalidError(
-                "bad_dunning_policy", "Tiers are numbered 1, 2, 3… and start at least a day past due, each later than the last."
+                "bad_dunning_policy", f"There are 1 to {MAX_TIERS} tiers, numbered 1, 2, 3…, each later than the last."
+            )
+        offsets = [reminder.offset_days for reminder in self.reminders]
+        if len(offsets) > MAX_REMINDERS or offsets != sorted(set(offsets)):
+            raise InvalidError("bad_dunning_policy", f"There are at most {MAX_REMINDERS} reminders, each later than the last.")
+        if days[0] < 1 or any(abs(day) > LAST_DAY for day in (*days, *offsets)):
+            raise InvalidError(
+                "bad_dunning_policy", f"Tiers start at least a day past due, and no step is over {LAST_DAY} days from it."
             )
 
     def tier_at(self, days_overdue: int) -> Tier | None:
@@ -40,14 +70,20 @@ class DunningPolicy:
         reached = [tier for tier in self.tiers if tier.from_days <= days_overdue]
         return reached[-1] if reached else None
 
+    @property
+    def first_look_days(self) -> int:
+        """When an account deserves attention first, in days after a due date: by default the day after it."""
+        return min(1, *(reminder.offset_days for reminder in self.reminders)) if self.reminders else 1
+
 
 @dataclass(frozen=True, slots=True)
-class OverdueItem:
-    """An open, undisputed invoice part as the run found it. Amounts in minor units of `currency`."""
+class OpenPart:
+    """An open, undisputed, scheduled part of a postpaid invoice as the run found it. Amounts in minor units of `currency`."""
 
     invoice_id: str
     number: str
     currency: str
+    issued_on: date
     part: Part
 
     @property
@@ -57,89 +93,267 @@ class OverdueItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """A promise to pay (D8): `amount_minor` by the end of `by`, given on `made_on`, when `overdue_minor` was overdue.
+
+    Kept when what was overdue then has fallen by that amount; broken when it has not by the end of `by`.
+    """
+
+    amount_minor: int
+    by: date
+    made_on: date
+    overdue_minor: int
+
+    def __post_init__(self) -> None:
+        if self.amount_minor <= 0 or self.by < self.made_on:
+            raise InvalidError("bad_promise", "A promise is of an amount above 0, by today or a later day.")
+
+    def is_kept(self, overdue_minor: int) -> bool:
+        """`overdue_minor`: what is left, net of credit, of the parts that were overdue on `made_on`."""
+        return self.overdue_minor - overdue_minor >= self.amount_minor
+
+
+@dataclass(frozen=True, slots=True)
 class DunningState:
-    """What was already said: the last notice's tier and date, and which part was the oldest then."""
+    """What was already said: the last notice's tier and date, and which part was the oldest then; up to which day
+    reminders were looked after. `first_look_days`: `DunningPolicy.first_look_days` of the account's policy, kept with the
+    balance so that a new due date finds its place in the agenda without the policy."""
 
     tier: int = 0
     oldest_due: date | None = None
     notified_on: date | None = None
+    reminded_through: date | None = None
+    first_look_days: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """An account as a run finds it, everything that a decision needs beside the policy and the date.
+
+    `parts`: all its open parts, overdue or not, of all currencies, without those in dispute and those of prepaid invoices.
+    `available_credit`: unapplied credit per currency. `notices_since` and `reminders_since`: since when both the firm and
+    the account want them; None: they do not, so none are sent, but the account is kept in mind. `paused_until`: silent
+    through that day (D6). `promises`: per currency.
+    """
+
+    parts: Sequence[OpenPart]
+    said: DunningState = DunningState()
+    available_credit: Mapping[str, int] = field(default_factory=dict)
+    notices_since: date | None = None
+    reminders_since: date | None = None
+    paused_until: date | None = None
+    promises: Mapping[str, Promise] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Send `tier`'s letter, listing `items` (all that is overdue, oldest first); `net_minor`, per currency, is asked for."""
+    """Send `tier`'s letter, listing `parts` (all that is overdue, oldest first); `net_minor`, per currency, is asked for."""
 
     tier: Tier
-    items: tuple[OverdueItem, ...]
+    parts: tuple[OpenPart, ...]
     net_minor: dict[str, int]
-    oldest_due: date
+
+    @property
+    def oldest_due(self) -> date:
+        return self.parts[0].due_date
+
+
+@dataclass(frozen=True, slots=True)
+class DueReminder:
+    """Send `reminder`'s letter, listing `parts` whose day it is, oldest first."""
+
+    reminder: Reminder
+    parts: tuple[OpenPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`notice` to send now, if any; `look_again_on`: when this account next deserves attention, if ever;
-    `why`: one word for the record: `not_owing`, `not_overdue`, `below_first_tier`, `before_switched_on`,
-    `already_notified`, `notice`."""
+    """`notice` and `reminders` to send now, if any; `look_again_on`: when this account next deserves attention, if ever;
+    `why`: one word for the record of what the notice came to: `not_overdue`, `not_owing`, `promised`, `paused`,
+    `below_first_tier`, `before_switched_on`, `already_notified`, `switched_off`, `notice`."""
 
     notice: Notice | None
+    reminders: tuple[DueReminder, ...]
     look_again_on: date | None
     why: str
 
 
-def decide(
-    items: Sequence[OverdueItem],
-    available_credit: dict[str, int],
-    state: DunningState,
-    policy: DunningPolicy,
-    today: date,
-    not_before: date | None = None,
-) -> Decision:
-    """The dunning decision for one account.
+def decide(situation: Situation, policy: DunningPolicy, today: date) -> Decision:
+    """The decision for one account on a day.
 
-    `items`: all its open parts, overdue or not, of all currencies. `available_credit`: unapplied credit per
-    currency, set off against what is overdue there: a currency that nets to nothing is left out, for a
-    customer who has paid is not reminded because nobody has allocated the payment yet.
+    The tier follows the age of the oldest overdue part. A tier is said once for an episode: when the part that was oldest is
+    paid and a younger one takes its place, the tier falls back and may be said again for that one, but never on a day that
+    already had a notice. A tier reached before `notices_since` is past and stays unsaid (D1); the next one is said. After a
+    pause, and after a promise that was broken, the tier of that day is said, also if it was said before (D6, D8).
 
-    The tier follows the age of the oldest overdue part. A tier is said once for an episode: when the part
-    that was oldest is paid and a younger one takes its place, the tier falls back and may be said again for
-    that one, but never on a day that already had a notice. A tier reached before `not_before` (the day on which
-    dunning was switched on) is past and stays unsaid (D1); the next one is said.
+    Unapplied credit is set off against what is overdue: a currency that nets to nothing is left out, for a customer who has
+    paid is not reminded because nobody has allocated the payment yet (D7). A currency with an open promise is left out.
+
+    Reminders: of each part the latest one whose day has come since the last look. One that announces the due date is not
+    sent after it, none for a day on or before the issue of its invoice or before `reminders_since`, and none of what the
+    notice of the same run lists.
+
+    >>> part = OpenPart("inv_1", "INV-1", "EUR", date(2026, 2, 1), Part(date(2026, 3, 1), 10000, 10000))
+    >>> decide(Situation([part], notices_since=date(2026, 1, 1)), DunningPolicy(), date(2026, 3, 15)).notice.tier.number
+    2
     """
-    items = [item for item in items if item.part.due_date is not None]
-    upcoming = [item.due_date + timedelta(days=1) for item in items if item.part.open_minor and not item.part.is_overdue(today)]
-    next_overdue = min(upcoming, default=None)
-    overdue = sorted((item for item in items if item.part.is_overdue(today)), key=lambda i: (i.due_date, i.number))
-    if not overdue:
-        return Decision(None, next_overdue, "not_overdue")
+    parts = sorted((part for part in situation.parts if _is_open(part)), key=lambda part: (part.due_date, part.number))
+    if parts and situation.paused_until and today <= situation.paused_until:
+        return Decision(None, (), situation.paused_until + timedelta(days=1), "paused")
+    silent = _promised(parts, situation, today)
+    parts = [part for part in parts if part.currency not in silent]
+    notice, notice_again, why = _notice(parts, situation, policy, today)
+    listed = notice.parts if notice and situation.notices_since else ()
+    reminders, next_reminder = _reminders(parts, listed, situation, policy, today)
+    again = _earliest(notice_again, next_reminder, *(promise.by + timedelta(days=1) for promise in silent.values()))
+    if silent and not parts:
+        why = "promised"
+    if notice and situation.notices_since is None:
+        notice, why = None, "switched_off"
+    return Decision(notice, reminders, again, why)
 
-    owed: dict[str, int] = {}
-    for item in overdue:
-        owed[item.currency] = owed.get(item.currency, 0) + item.part.open_minor
-    net = {currency: amount - available_credit.get(currency, 0) for currency, amount in owed.items()}
-    net = {currency: amount for currency, amount in net.items() if amount > 0}
-    if len(net) < len(owed):
+
+def said_after(situation: Situation, decision: Decision, policy: DunningPolicy, today: date) -> DunningState:
+    """What has been said once the decision was carried out."""
+    said = replace(situation.said, first_look_days=policy.first_look_days if situation.reminders_since else 1)
+    if decision.why != "paused" and situation.reminders_since and policy.reminders:
+        said = replace(said, reminded_through=today)
+    if notice := decision.notice:
+        said = replace(said, tier=notice.tier.number, oldest_due=notice.oldest_due, notified_on=today)
+    return said
+
+
+def _is_open(part: OpenPart) -> bool:
+    return part.part.open_minor > 0 and part.part.due_date is not None
+
+
+# Promises
+
+
+def _promised(parts: Sequence[OpenPart], situation: Situation, today: date) -> dict[str, Promise]:
+    """The promises, by currency, that are neither kept nor broken."""
+    return {
+        currency: promise
+        for currency, promise in situation.promises.items()
+        if today <= promise.by
+        and not promise.is_kept(overdue_minor(parts, situation.available_credit, currency, promise.made_on))
+        and any(part.currency == currency for part in parts)
+    }
+
+
+def overdue_minor(parts: Iterable[OpenPart], available_credit: Mapping[str, int], currency: str, on: date) -> int:
+    """What is open, net of credit, of the parts in a currency that were overdue on a day."""
+    owed = sum(part.part.open_minor for part in parts if part.currency == currency and part.part.is_overdue(on))
+    return max(0, owed - available_credit.get(currency, 0))
+
+
+# Notices
+
+
+def _notice(
+    parts: Sequence[OpenPart], situation: Situation, policy: DunningPolicy, today: date
+) -> tuple[Notice | None, date | None, str]:
+    """The notice that is due, when to look for the next, and why."""
+    next_overdue = _earliest(*(part.due_date + timedelta(days=1) for part in parts if not part.part.is_overdue(today)))
+    if not any(part.part.is_overdue(today) for part in parts):
+        return None, next_overdue, "not_overdue"
+    overdue, net = owing(parts, situation.available_credit, today)
+    if len(net) < len({part.currency for part in parts if part.part.is_overdue(today)}):
         # Look again tomorrow: credit may be refunded or used elsewhere, and that need not touch this agenda.
         next_overdue = today + timedelta(days=1)
-    overdue = [item for item in overdue if item.currency in net]
     if not overdue:
-        return Decision(None, next_overdue, "not_owing")
+        return None, next_overdue, "not_owing"
 
     oldest = overdue[0]
     tier = policy.tier_at(oldest.part.days_overdue(today))
     if tier is None:
-        return Decision(
-            None, _earliest(oldest.due_date + timedelta(days=policy.tiers[0].from_days), next_overdue), "below_first_tier"
-        )
-
-    later = [t for t in policy.tiers if t.number > tier.number]
+        first = oldest.due_date + timedelta(days=policy.tiers[0].from_days)
+        return None, _earliest(first, next_overdue), "below_first_tier"
+    later = policy.tiers[tier.number :]
     next_tier_on = oldest.due_date + timedelta(days=later[0].from_days) if later else None
-    if not_before is not None and oldest.due_date + timedelta(days=tier.from_days) < not_before:
-        return Decision(None, _earliest(next_tier_on, next_overdue), "before_switched_on")
-    said = state.tier if state.oldest_due == oldest.due_date else 0
-    if said >= tier.number or state.notified_on == today:
+    since = situation.notices_since
+    silence_ended = _silence_ended(parts, situation, today)
+    reached_on = max(oldest.due_date + timedelta(days=tier.from_days), silence_ended or date.min)
+    if since is not None and reached_on < since:
+        return None, _earliest(next_tier_on, next_overdue), "before_switched_on"
+    said = _said_tier(situation.said, oldest, silence_ended)
+    if said >= tier.number or situation.said.notified_on == today:
         tomorrow = today + timedelta(days=1) if said < tier.number else None
-        return Decision(None, _earliest(next_tier_on, next_overdue, tomorrow), "already_notified")
-    return Decision(Notice(tier, tuple(overdue), net, oldest.due_date), _earliest(next_tier_on, next_overdue), "notice")
+        return None, _earliest(next_tier_on, next_overdue, tomorrow), "already_notified"
+    return Notice(tier, tuple(overdue), net), _earliest(next_tier_on, next_overdue), "notice"
+
+
+def owing(parts: Iterable[OpenPart], available_credit: Mapping[str, int], today: date) -> tuple[list[OpenPart], dict[str, int]]:
+    """The overdue parts of the currencies in which more is overdue than credit covers, and how much more, per currency."""
+    overdue = [part for part in parts if part.part.is_overdue(today)]
+    owed: dict[str, int] = {}
+    for part in overdue:
+        owed[part.currency] = owed.get(part.currency, 0) + part.part.open_minor
+    net = {currency: amount - available_credit.get(currency, 0) for currency, amount in owed.items()}
+    net = {currency: amount for currency, amount in net.items() if amount > 0}
+    return [part for part in overdue if part.currency in net], net
+
+
+def _silence_ended(parts: Sequence[OpenPart], situation: Situation, today: date) -> date | None:
+    """The first day after the last pause that is over or promise that was broken, if any."""
+    broken = [
+        promise.by
+        for currency, promise in situation.promises.items()
+        if not promise.is_kept(overdue_minor(parts, situation.available_credit, currency, promise.made_on))
+    ]
+    over = [end + timedelta(days=1) for end in (situation.paused_until, *broken) if end and end < today]
+    return max(over, default=None)
+
+
+def _said_tier(said: DunningState, oldest: OpenPart, silence_ended: date | None) -> int:
+    """The tier that was said of this episode; what was said before a silence counts no more."""
+    if said.oldest_due != oldest.due_date:
+        return 0
+    if silence_ended and said.notified_on and said.notified_on < silence_ended:
+        return 0
+    return said.tier
+
+
+# Reminders
+
+
+def _reminders(
+    parts: Sequence[OpenPart], listed: Sequence[OpenPart], situation: Situation, policy: DunningPolicy, today: date
+) -> tuple[tuple[DueReminder, ...], date | None]:
+    """The reminders that are due, in rising order of their offset, and when the next one is; none while they are off."""
+    if situation.reminders_since is None:
+        return (), None
+    covered = {
+        currency
+        for currency, credit in situation.available_credit.items()
+        if credit >= sum(part.part.open_minor for part in parts if part.currency == currency)
+    }
+    found: dict[Reminder, list[OpenPart]] = {}
+    upcoming: list[date] = []
+    for part in parts:
+        days = list(_reminder_days(part, policy))
+        upcoming += [day for day, _ in days if day > today]
+        due = [reminder for day, reminder in days if day <= today and _is_news(day, situation)]
+        if not due or part in listed or part.currency in covered:
+            continue
+        if due[-1].offset_days > 0 or not part.part.is_overdue(today):
+            found.setdefault(due[-1], []).append(part)
+    chosen = sorted(found.items(), key=lambda pair: pair[0].offset_days)
+    return tuple(DueReminder(reminder, tuple(about)) for reminder, about in chosen), _earliest(*upcoming)
+
+
+def _reminder_days(part: OpenPart, policy: DunningPolicy) -> Iterator[tuple[date, Reminder]]:
+    """The days on which a part is reminded of, in order; its invoice itself speaks for the days up to its issue."""
+    for reminder in policy.reminders:
+        day = part.due_date + timedelta(days=reminder.offset_days)
+        if day > part.issued_on:
+            yield day, reminder
+
+
+def _is_news(day: date, situation: Situation) -> bool:
+    """Whether a reminder of that day was neither looked after nor due before reminders were switched on (D1)."""
+    through = situation.said.reminded_through
+    return (through is None or day > through) and day >= (situation.reminders_since or date.max)
 
 
 def _earliest(*days: date | None) -> date | None:

@@ -18,6 +18,10 @@ INVOICE_TEMPLATES = ("invoice",)
 """The templates that invoices may have; each kind of order has one of them (I7)."""
 
 
+STANDARD_POLICY = "standard"
+"""The dunning policy of accounts that have none of their own."""
+
+
 class LostDispute(StrEnum):
     """What becomes of an invoice whose payment was lost in a dispute (P9)."""
 
@@ -48,7 +52,7 @@ class Firm:
 
     `invoice_prefix` and `credit_note_prefix` start the yearly number series: `INV` → `INV-2026-000001`. `templates`:
     kind of order → the template of its invoices (I7), `invoice` unless named. `switches`: what the firm wants done by itself,
-    and since when (D1).
+    and since when (D1). `dunning_policies` by id; the default policy stands for a `standard` one that is not there.
     """
 
     name: str
@@ -62,7 +66,7 @@ class Firm:
     templates: Mapping[str, str] = field(default_factory=dict)
     tax_codes: Mapping[str, TaxCode] = field(default_factory=dict)
     terms: Mapping[str, PaymentTerm] = field(default_factory=dict)
-    dunning_policy: DunningPolicy = field(default_factory=DunningPolicy)
+    dunning_policies: Mapping[str, DunningPolicy] = field(default_factory=dict)
     switches: Mapping[Automation, datetime] = field(default_factory=dict)
     money: MoneyRules = field(default_factory=MoneyRules)
     version: int = 0
@@ -95,6 +99,15 @@ class Firm:
             return now
         zone = ZoneInfo(self.money.gateway_time_zone)
         return datetime.combine(self.gateway_day(now) + timedelta(days=1), time.min, zone).astimezone(UTC)
+
+    def dunning_policy(self, account: Account) -> DunningPolicy:
+        """The account's own policy, or else the standard one."""
+        return self.dunning_policies.get(account.dunning_policy_id or STANDARD_POLICY, DunningPolicy())
+
+    def first_look_days(self, account: Account) -> int:
+        """When a new due date of the account deserves attention first: that day plus so many (D4)."""
+        wants_reminders = self.switched_on(Automation.REMINDERS, account)
+        return self.dunning_policy(account).first_look_days if wants_reminders else 1
 
     def switched_on(self, automation: Automation, account: Account) -> datetime | None:
         """Since when both the firm and the account want it, or None: nothing is done for the time before (D1)."""

@@ -217,7 +217,7 @@ class Operation:
             raise LedgerBrokenError("unposted_movement", "Something happened to an invoice that no entry explains.")
         changed = [held for held in self._held.values() if held.changed]
         lots = _open_lots(self.balance.lots, [held.now for held in changed])
-        look_again = _look_again(self.balance.look_again_on, changed, self.why.recorded_at.date())
+        look_again = _look_again(self.balance, changed, self.why.recorded_at.date())
         balance = replace(self.balance, lots=lots, look_again_on=look_again)
         return [*(held.now for held in changed), *self.entries, balance]
 
@@ -244,18 +244,18 @@ def _open_lots(known: Sequence[str], changed: Sequence[Any]) -> tuple[str, ...]:
     return (*kept, *(lot for lot, amount in available.items() if amount and lot not in known))
 
 
-def _look_again(planned: date | None, changed: Sequence[_Held], today: date) -> date | None:
+def _look_again(balance: Balance, changed: Sequence[_Held], today: date) -> date | None:
     """When dunning has to look at the account: earlier than planned when something falls due earlier than before or is open
     again, and now when what was overdue is settled or postponed, since something younger may now be the oldest, with a tier
     of its own (D5, P6)."""
-    days = [planned] if planned else []
+    days = [balance.look_again_on] if balance.look_again_on else []
     for held in changed:
         if not isinstance(held.now, OpenItem):
             continue
         before = held.loaded.next_due if held.loaded else None
         after = held.now.next_due
         if after and (before is None or after < before):
-            days.append(after + timedelta(days=1))
+            days.append(max(after + timedelta(days=balance.dunning.first_look_days), min(today, after + timedelta(days=1))))
         if before and before < today and (after is None or after > before):
             days.append(today)
     return min(days, default=None)

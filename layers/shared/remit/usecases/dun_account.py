@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from remit.domain.accounts import Account, PaymentMode
 from remit.domain.automations import Automation
-from remit.domain.dunning import Decision, DunningState, Notice, OverdueItem, decide
+from remit.domain.dunning import Decision, DunningState, Notice, OpenPart, Situation, decide, said_after
 from remit.domain.errors import NotFoundError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.journal import Balance
@@ -19,7 +19,7 @@ from remit.usecases.send_message import send_once
 
 @dataclass(frozen=True, slots=True)
 class DunningOutcome:
-    """What came of looking at one account. `why` is the decision's word, or `switched_off`."""
+    """What came of looking at one account. `why` is the decision's word."""
 
     account_id: str
     why: str
@@ -38,35 +38,32 @@ def dun_account(
     account, balances = journal.account_with_balances(account_id)
     if account is None:
         raise NotFoundError("account_not_found", "There is no such account.", id=account_id)
-    items = _open_items(account_id, balances, journal)
     today = firm.today(clock.now())
-    last_said = _last_said(balance.dunning for balance in balances)
     since = firm.switched_on(Automation.DUNNING, account)
-    decision = decide(
-        items,
-        {balance.currency: balance.credit_minor + max(0, balance.prepaid_minor) for balance in balances},
-        last_said,
-        firm.dunning_policy,
-        today,
-        firm.today(since) if since else None,
+    situation = Situation(
+        parts=_open_parts(account_id, balances, journal),
+        said=_last_said(balance.dunning for balance in balances),
+        available_credit={balance.currency: balance.credit_minor + max(0, balance.prepaid_minor) for balance in balances},
+        notices_since=firm.today(since) if since else None,
+        paused_until=account.dunning_paused_until,
+        promises=account.promises,
     )
-    message = None
-    if decision.notice and since:
-        message = _send(decision.notice, firm, account, books, letters, mailer, clock)
-    said = decision.notice if message else None
-    state = DunningState(said.tier.number, said.oldest_due, today) if said else last_said
+    policy = firm.dunning_policy(account)
+    decision = decide(situation, policy, today)
+    notice = decision.notice
+    message = _send(notice, firm, account, books, letters, mailer, clock) if notice else None
+    state = said_after(situation, decision, policy, today)
     for balance in balances:
         _move_on(balance, decision, state, today, books)
-    why = decision.why if since or decision.notice is None else "switched_off"
-    return DunningOutcome(account_id, why, said.tier.number if said else None, message.id if message else None)
+    return DunningOutcome(account_id, decision.why, notice.tier.number if notice else None, message.id if message else None)
 
 
-def _open_items(account_id: str, balances: Sequence[Balance], journal: Journal) -> list[OverdueItem]:
+def _open_parts(account_id: str, balances: Sequence[Balance], journal: Journal) -> list[OpenPart]:
     """Every open part, from the index, proved current by the ledger: Σ open = receivable (L6).
 
     What is in dispute is left out (D7), and so is what a prepaid account owes (D10).
     """
-    found: list[OverdueItem] = []
+    found: list[OpenPart] = []
     for balance in balances:
         if balance.receivable_minor == 0:
             continue
@@ -74,7 +71,7 @@ def _open_items(account_id: str, balances: Sequence[Balance], journal: Journal) 
         if sum(item.open_minor for item in items) != balance.receivable_minor:
             raise TransientError("index_behind", "The index of open items has not caught up with the ledger.")
         found += [
-            OverdueItem(item.invoice_id, item.number, item.currency, part)
+            OpenPart(item.invoice_id, item.number, item.currency, item.issued_on, part)
             for item in items
             if item.mode is PaymentMode.POSTPAID and not item.disputed_by
             for part in item.parts
@@ -89,9 +86,9 @@ def _last_said(states: Iterable[DunningState]) -> DunningState:
 
 
 def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: Letters, mailer: Mailer, clock: Clock) -> Message:
-    oldest = notice.items[0]
+    oldest = notice.parts[0]
     message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.due_date.isoformat()}_tier{notice.tier.number}"
-    invoices = tuple(dict.fromkeys(item.invoice_id for item in notice.items))
+    invoices = tuple(dict.fromkeys(item.invoice_id for item in notice.parts))
     return send_once(
         message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock, about=invoices
     )

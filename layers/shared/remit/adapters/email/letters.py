@@ -35,7 +35,7 @@ class JinjaLetters:
 
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter:
         """The letter of the notice's tier, with a link to pay each invoice in it."""
-        links = self._links_to(account, (item.invoice_id for item in notice.items), now)
+        links = self._links_to(account, (item.invoice_id for item in notice.parts), now)
         return _letter(notice.tier.template, models.dunning_notice(firm, account, notice, firm.today(now), links), account)
 
     def _links_to(self, account: Account, invoice_ids: Iterable[str], now: datetime) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from remit.adapters.email.formatting import clean, counted, date_text, day, listed, money, number_text
 from remit.domain.accounts import Account, Address, TaxId
-from remit.domain.dunning import Notice, OverdueItem
+from remit.domain.dunning import Notice, OpenPart
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.open_items import OpenItem
@@ -84,8 +84,8 @@ def dunning_notice(firm: Firm, account: Account, notice: Notice, today: date, pa
 
     `pay_links` (invoice id → URL) puts a link beside each invoice it names; the button pays the oldest of them.
     """
-    invoices = [_overdue(item, today, pay_links.get(item.invoice_id)) for item in notice.items]
-    totals = [_overdue_total(currency, net, notice.items) for currency, net in sorted(notice.net_minor.items())]
+    invoices = [_overdue(item, today, pay_links.get(item.invoice_id)) for item in notice.parts]
+    totals = [_overdue_total(currency, net, notice.parts) for currency, net in sorted(notice.net_minor.items())]
     return {
         **_parties(firm, account),
         "tier": notice.tier.number,
@@ -93,7 +93,7 @@ def dunning_notice(firm: Firm, account: Account, notice: Notice, today: date, pa
         "oldest_due": day(notice.oldest_due),
         "oldest_days": counted((today - notice.oldest_due).days, "day"),
         "invoices": invoices,
-        "invoice_count": len({item.invoice_id for item in notice.items}),
+        "invoice_count": len({item.invoice_id for item in notice.parts}),
         "totals": totals,
         "to_pay": listed([total["net"]["text"] for total in totals]),
         "first_to_pay": next((invoice for invoice in invoices if invoice["pay_url"]), None),
@@ -220,7 +220,7 @@ def _settled(item: OpenItem, amount_minor: int, pay_link: str | None) -> Model:
     }
 
 
-def _overdue(item: OverdueItem, today: date, pay_link: str | None) -> Model:
+def _overdue(item: OpenPart, today: date, pay_link: str | None) -> Model:
     return {
         "id": item.invoice_id,
         "number": item.number,
@@ -232,7 +232,7 @@ def _overdue(item: OverdueItem, today: date, pay_link: str | None) -> Model:
     }
 
 
-def _overdue_total(currency: str, net_minor: int, items: Sequence[OverdueItem]) -> Model:
+def _overdue_total(currency: str, net_minor: int, items: Sequence[OpenPart]) -> Model:
     """Overdue less credit is what is asked for; the notice was decided on these very figures (D7)."""
     overdue_minor = sum(item.part.open_minor for item in items if item.currency == currency)
     credit_minor = overdue_minor - net_minor
