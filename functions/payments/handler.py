@@ -20,7 +20,6 @@ from remit.contract.payments import (
     ChargeBody,
     CheckoutBody,
     CheckoutView,
-    CollectionBody,
     ExpandedPaymentView,
     MethodId,
     NewPaymentBody,
@@ -47,7 +46,7 @@ from remit.usecases.ports import PaymentGateway, account_ref, payment_ref
 from remit.usecases.reallocate_payment import reallocate_payment
 from remit.usecases.receive_payment import receive_payment
 from remit.usecases.reverse_payment import Reversal, reverse_payment
-from remit.usecases.saved_methods import Setup, choose_default_method, forget_method, set_collection, start_setup
+from remit.usecases.saved_methods import Setup, choose_default_method, forget_method, start_setup
 from remit.usecases.start_checkout import CheckoutWish, start_checkout
 
 api = Api("Payments")
@@ -291,18 +290,6 @@ def setup(account_id: AccountId, body: Annotated[SetupBody, Body()], idempotency
     page, answer = start_setup(account_id, body.return_url, request, books, gateway(), clock, UlidIds(clock))
     view = SetupView(setup_url=page.url, expires_at=page.expires_at)
     return api.created(Answer(view.model_dump(mode="json"), answer.replayed))
-
-
-@api.app.put(
-    "/accounts/<account_id>/payment-methods/collection",
-    summary="Say whether invoices are charged on their due dates",
-    description="It counts for invoices issued from now on; switched off it stops all.",
-    tags=[api.tag],
-    responses=responses(200, "How the account pays"),
-)
-def collection(account_id: AccountId, body: Annotated[CollectionBody, Body()]) -> PaymentMethodsView:
-    account = set_collection(account_id, body.collect_automatically, api.actor, books, deployed_clock())
-    return PaymentMethodsView.of(account)
 
 
 @api.app.put(

@@ -49,10 +49,13 @@ def test_A1_every_setting_is_set_and_shown_over_http(call: Call) -> None:
     assert account["methods"] == ["card", "bank_transfer"]
     assert account["mode_changes"] == [{"effective_on": "2026-03-02", "mode": "prepaid"}]
     assert (account["saved_methods"], account["default_method"]) == ([], None)
-    status, changed = call("accounts", "PATCH", f"/accounts/{account['id']}", {"auto_top_up": None, "credit_limits": {}})
-    assert (status, changed["auto_top_up"], changed["credit_limits"]) == (200, None, {})
+    change = {"auto_top_up": None, "credit_limits": {}, "collect_automatically": False}
+    status, changed = call("accounts", "PATCH", f"/accounts/{account['id']}", change)
+    assert (status, {name: changed[name] for name in change}) == (200, change)
+    status, methods = call("payments", "GET", f"/accounts/{account['id']}/payment-methods")
+    assert (status, methods) == (200, {"methods": [], "collect_automatically": False})
     status, history = call("accounts", "GET", f"/accounts/{account['id']}/history")
-    assert sorted(history["changes"][0]["after"]) == ["auto_top_up", "credit_limits"]
+    assert sorted(history["changes"][0]["after"]) == sorted(change)
 
 
 @pytest.mark.parametrize(
