@@ -19,6 +19,7 @@ from remit.contract.invoices import (
     InvoiceBatchView,
     InvoiceView,
     NewInvoiceBody,
+    NumberSeriesView,
     OpenItemsPage,
     OpenItemView,
     OrderBody,
@@ -29,7 +30,6 @@ from remit.contract.invoices import (
     QuoteView,
     ReasonBody,
     RevisedOrderBody,
-    SeriesView,
     TimelineView,
 )
 from remit.domain.firm import Firm
@@ -305,14 +305,14 @@ def read_batch(batch_id: Annotated[Id, Path()]) -> InvoiceBatchView:
 
 
 @api.app.get(
-    "/invoice-series/<series>",
+    "/number-series/<name>",
     summary="Prove that a number series has no gap",
     description="Of invoices or of credit notes: `INV-2026`, `CN-2026`.",
     tags=[api.tag],
     responses=responses(200, "The proof"),
 )
-def series(series: Annotated[str, Path(pattern=r"^[A-Z0-9]{1,10}-[0-9]{4}$")]) -> SeriesView:
-    return SeriesView.model_validate(prove_numbers(series, books, journal))
+def number_series(name: Annotated[str, Path(pattern=r"^[A-Z0-9]{1,10}-[0-9]{4}$")]) -> NumberSeriesView:
+    return NumberSeriesView.model_validate(prove_numbers(name, books, journal))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
