@@ -10,6 +10,7 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
+from remit.adapters.http.parameters import AccountId, Cursor, Limit
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Currency, Id, SubscriptionId
 from remit.contract.invoices import (
@@ -56,11 +57,8 @@ api = Api("Invoicing")
 books = DynamoBooks()
 journal = DynamoJournal()
 
-AccountId = Annotated[Id, Path()]
 OrderId = Annotated[Id, Path()]
 InvoiceId = Annotated[Id, Path()]
-Cursor = Annotated[str | None, Query(max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
-Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 def invoice_request(key: str, firm: Firm) -> Request[IssuedInvoice]:

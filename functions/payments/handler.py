@@ -10,6 +10,7 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
+from remit.adapters.http.parameters import AccountId, Cursor, Limit
 from remit.adapters.ids import UlidIds
 from remit.adapters.links import payment_links
 from remit.adapters.stripe.gateway import stripe_gateway
@@ -53,7 +54,6 @@ api = Api("Payments")
 books = DynamoBooks()
 journal = DynamoJournal()
 
-AccountId = Annotated[Id, Path()]
 PaymentId = Annotated[Id, Path()]
 InvoiceId = Annotated[Id, Path()]
 ChosenMethod = Annotated[MethodId, Path()]
@@ -101,8 +101,8 @@ def index(
     status: Annotated[PaymentStatus | None, Query()] = None,
     state: Annotated[PaymentState | None, Query(description="Sums the status up")] = None,
     method: Annotated[Method | None, Query()] = None,
-    cursor: Annotated[str | None, Query(max_length=60, pattern=r"^[a-z0-9_]+$")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> PaymentsPage:
     found, more = find_payments(account_id, PaymentFilter(status, state, method), cursor, limit, books, journal)
     return PaymentsPage(payments=[PaymentView.of(payment) for payment in found], cursor=more)
