@@ -30,7 +30,7 @@ def changes_mode(world: World) -> Attempt | None:
         says=f"{customer.id} is {mode} from {day} on",
         call=lambda request: change_payment_mode(customer.id, mode, day, request, firm, world.books, world.clock),
         body=[mode, day],
-        may_refuse=frozenset({"mode_change_in_past"}),
+        may_refuse=frozenset({"mode_change_in_past", "mode_already_applies"}),
     )
 
 

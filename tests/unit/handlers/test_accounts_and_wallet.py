@@ -99,6 +99,8 @@ def test_A4_a_mode_change_over_http(call: Call, office: Office) -> None:
     assert (status, account["mode_changes"]) == (201, [{"effective_on": "2026-04-01", "mode": "prepaid"}])
     status, problem = call("accounts", "POST", f"{home}/mode-changes", {"mode": "prepaid", "effective_on": "2026-03-01"}, key="p")
     assert (status, problem["code"], problem["earliest"]) == (409, "mode_change_in_past", "2026-03-02")
+    status, problem = call("accounts", "POST", f"{home}/mode-changes", {"mode": "prepaid", "effective_on": "2026-04-02"}, key="q")
+    assert (status, problem["code"], problem["since"]) == (409, "mode_already_applies", "2026-04-01")
 
 
 def test_A2_A6_L5_the_views_of_an_account(call: Call, office: Office) -> None:
