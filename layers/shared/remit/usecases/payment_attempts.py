@@ -10,7 +10,7 @@ from remit.domain.errors import InvalidError, NotFoundError, RuleError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.open_items import OpenItem
-from remit.domain.payments import Allocation, Fee, Payment, PaymentStatus, check_allocations
+from remit.domain.payments import Allocation, Ending, Fee, Payment, PaymentStatus, check_allocations
 from remit.domain.tax import tax_on
 from remit.domain.terms import Method
 from remit.usecases.apply_gateway_report import note_answer
@@ -206,13 +206,13 @@ def close_superseded(
     if not superseded or request.first(books) is not None:
         return
     for attempt in superseded:
-        ended = close_page(attempt, "superseded", request.actor, firm, books, gateway, clock)
+        ended = close_page(attempt, Ending.SUPERSEDED, request.actor, firm, books, gateway, clock)
         if ended.status is not PaymentStatus.CANCELED:
             raise RuleError("payment_under_way", "A payment of this invoice is being processed.", payment_id=attempt.id)
 
 
 def close_page(
-    attempt: Payment, why: str, actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
+    attempt: Payment, why: Ending, actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
 ) -> Payment:
     """The attempt, ended by the gateway's word (P4): canceled if its page could be closed, or as the payer has left it."""
     if attempt.checkout_url is None or gateway.expire_checkout(attempt):
@@ -223,16 +223,13 @@ def close_page(
     return note_answer(report, actor, firm, books, clock)
 
 
-def end_attempt(attempt: Payment, why: str, books: Books) -> Payment:
+def end_attempt(attempt: Payment, why: Ending, books: Books) -> Payment:
     """Note that an attempt can bring nothing any more; what the gateway says meanwhile stands."""
 
     def decide() -> tuple[Changes, Payment]:
         ref = payment_ref(attempt.account_id, attempt.id)
         known = need(books.load(ref), ref)
-        waiting = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
-        if known.status not in waiting:
-            return [], known
-        ended = replace(known, status=PaymentStatus.CANCELED, failure=why, look_up_at=None)
-        return [ended], ended
+        ended = known.end(why)
+        return ([ended] if ended != known else []), ended
 
     return persist(books, decide)

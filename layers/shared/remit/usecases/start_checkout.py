@@ -7,7 +7,7 @@ from datetime import datetime
 
 from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, RuleError
 from remit.domain.firm import Firm
-from remit.domain.payments import Payment, PaymentStatus
+from remit.domain.payments import Ending, Payment, PaymentStatus
 from remit.domain.terms import Method
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import need, need_account
@@ -115,7 +115,7 @@ def _open_page(
     except GatewayFailedError:
         # Nobody was given its page, so nobody can pay it: whoever asks next gets another attempt, under another key.
         with suppress(ConflictError):
-            books.commit([replace(payment, status=PaymentStatus.CANCELED, failure="gateway_failed")])
+            books.commit([payment.end(Ending.GATEWAY_FAILED)])
         raise
     opened = replace(
         payment,
