@@ -149,9 +149,10 @@ def looks_at_wallet(world: World) -> Attempt | None:
 
 @operation("go on topping up", 1)
 def restarts(world: World) -> Attempt | None:
-    customer = world.customer()
-    stopped = [each for each in customer.balances.values() if each.top_up.stopped] if customer else []
-    balance = world.pick(stopped)
+    """Whoever's top-ups have stopped: few customers' have, and not for long."""
+    everybody = (balance for id in world.active for balance in world.model.customers[id].balances.values())
+    balance = world.pick([balance for balance in everybody if balance.top_up.stopped])
+    customer = world.customer(balance.account_id) if balance else None
     if customer is None or balance is None:
         return None
     firm = world.firm
