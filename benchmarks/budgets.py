@@ -173,6 +173,7 @@ class Bench:
         ):
             order = office.order(account, TEN_LINES, term=term)
             self.measure(operation, budget, lambda account=account, order=order: office.issue(account, order))
+        self.measure("place an order of 10 lines", Budget(), lambda: office.order(new, TEN_LINES))
         order = office.order(new, TEN_LINES, currency="USD")
         self.measure("… in a currency that is not the firm's", Budget(16), lambda: office.issue(new, order))
 
@@ -198,6 +199,8 @@ class Bench:
             said = report(payment, PaymentStatus.SUCCEEDED, office.clock.now())
             event = f"evt_1Qx{account[-20:]}"
             self.measure(operation, WEBHOOK, lambda event=event, said=said: self._webhook(event, said))
+        invoice = office.invoice(account, TEN_LINES)
+        self.measure("start a card payment", Budget(), lambda: office.checkout(account, invoice))
         for operation, overdue in (("… of an overdue invoice, the only one", 1), ("… of an overdue invoice, one of two", 2)):
             late = office.account(**DETAILS)
             payment, _ = next(iter([office.checkout(late, office.invoice(late, TEN_LINES)) for _ in range(overdue)]))
