@@ -77,6 +77,7 @@ DUNNING = Budget(6, 2)
 ACCOUNT_PAGE = Budget(0, 8, 3)
 EXPORT = Budget(0, 110)
 AUDIT = Budget(0, 16, 1)
+AGEING_IN_DETAIL = Budget(0, 40)
 AGEING_TOTALS = Budget(0, 3)
 PROJECTION = Budget()
 """Counting entries in the firm's totals, which no operation waits for: nothing is promised, the price is shown."""
@@ -172,6 +173,7 @@ class Bench:
         ):
             order = office.order(account, TEN_LINES, term=term)
             self.measure(operation, budget, lambda account=account, order=order: office.issue(account, order))
+        self.measure("place an order of 10 lines", Budget(), lambda: office.order(new, TEN_LINES))
         order = office.order(new, TEN_LINES, currency="USD")
         self.measure("… in a currency that is not the firm's", Budget(16), lambda: office.issue(new, order))
 
@@ -197,6 +199,8 @@ class Bench:
             said = report(payment, PaymentStatus.SUCCEEDED, office.clock.now())
             event = f"evt_1Qx{account[-20:]}"
             self.measure(operation, WEBHOOK, lambda event=event, said=said: self._webhook(event, said))
+        invoice = office.invoice(account, TEN_LINES)
+        self.measure("start a card payment", Budget(), lambda: office.checkout(account, invoice))
         for operation, overdue in (("… of an overdue invoice, the only one", 1), ("… of an overdue invoice, one of two", 2)):
             late = office.account(**DETAILS)
             payment, _ = next(iter([office.checkout(late, office.invoice(late, TEN_LINES)) for _ in range(overdue)]))
@@ -339,6 +343,23 @@ class Bench:
         self.measure("export, per 1,000 entries: the entries", EXPORT, entries)
         self.measure("… and their 500 invoices and 500 payments", FREE, documents)
 
+    def ageing_in_detail(self) -> None:
+        """Every open item with its parts and due dates, from the open index: of the firm's customers, and of a single one."""
+        for _ in range(50):
+            self.customer(paid=1, unpaid=20)
+        source = DynamoExportSource(self.office.clock)
+
+        def all_customers() -> None:
+            expect(sum(1 for _ in source.open_amounts(["EUR"])) == 1_000)
+
+        self.measure("aged receivables in detail, per 1,000 open items", AGEING_IN_DETAIL, all_customers)
+        debtor = self.customer(paid=1, unpaid=1_000).account_id
+
+        def one_customer() -> None:
+            expect(len(self.office.journal.open_items(debtor, "EUR")) == 1_000)
+
+        self.measure("… all of one customer", AGEING_IN_DETAIL, one_customer)
+
     def auditing(self) -> None:
         """An account with a year behind it, read and proved as the auditor does."""
         account = self.customer(paid=12).account_id
@@ -414,6 +435,7 @@ def measured_on(engine: Stack) -> list[Figure]:
         (Bench.dunning,),
         (Bench.finding_the_due,),
         (Bench.exporting,),
+        (Bench.ageing_in_detail,),
         (Bench.auditing,),
         (Bench.projecting,),
     ]

@@ -281,7 +281,7 @@ def step_7_why(walk: Walk, account: dict[str, Any]) -> None:
         say(f"   {entry['effective_on']}  {entry['kind']:<18} {euro(line['change_minor']):>14} {euro(line['running_minor']):>14}")
     proof = walk.call("GET", f"/accounts/{account['id']}/replay")
     series = f"INV-{found['entries'][0]['entry']['effective_on'][:4]}"
-    numbers = walk.call("GET", f"/invoice-series/{series}")
+    numbers = walk.call("GET", f"/number-series/{series}")
     if proof["differences"] or numbers["gaps"]:
         raise WalkError(f"the ledger does not prove itself: {proof['differences']} {numbers['gaps']}")
     say(f"   replaying {proof['entries']} entries gives the same balance and {proof['documents']} documents, chain intact")

@@ -115,7 +115,8 @@ def update(account_id: AccountId, body: Annotated[ChangeAccountBody, Body()]) ->
 @api.app.post(
     "/accounts/<account_id>/mode-changes",
     summary="Change the payment mode from a day on",
-    description="What is open finishes in the mode in which it was issued. A change planned for that day or later is replaced.",
+    description="What is open finishes in the mode in which it was issued. A change planned for that day or later is replaced, "
+    "so naming the mode of that day once more calls it off.",
     tags=[api.tag],
     status_code=201,
     responses=responses(201, "The account with its modes in order of time"),

@@ -9,7 +9,6 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
-from remit.adapters.http.lists import matching
 from remit.adapters.http.parameters import AccountId, Cursor, Limit
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Id
@@ -33,6 +32,7 @@ from remit.usecases.issue_credit import issue_credit
 from remit.usecases.issue_credit_note import IssuedCreditNote, issue_credit_note
 from remit.usecases.issue_invoice import IssuedInvoice
 from remit.usecases.loading import need, need_account
+from remit.usecases.paging import newest_matching
 from remit.usecases.ports import account_ref, credit_note_ref, credit_ref
 from remit.usecases.reverse import reverse_credit
 
@@ -85,7 +85,7 @@ def index(
         return open in (None, credit.open_minor > 0) and kind in (None, credit.kind)
 
     need_account(books.load(account_ref(account_id)), account_id)
-    found, more = matching(journal, Credit, account_id, wanted, cursor, limit)
+    found, more = newest_matching(journal, Credit, account_id, wanted, cursor, limit)
     return CreditsPage(credits=[CreditView.of(credit) for credit in found], cursor=more)
 
 
@@ -184,7 +184,7 @@ def list_notes(
         return rma in (None, note.rma) and invoice_id in (None, note.invoice_id)
 
     need_account(books.load(account_ref(account_id)), account_id)
-    found, more = matching(journal, CreditNote, account_id, wanted, cursor, limit)
+    found, more = newest_matching(journal, CreditNote, account_id, wanted, cursor, limit)
     return CreditNotesPage(credit_notes=[CreditNoteView.of(note) for note in found], cursor=more)
 
 

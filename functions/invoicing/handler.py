@@ -10,6 +10,7 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
+from remit.adapters.http.parameters import AccountId, Cursor, Limit
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Currency, Id, SubscriptionId
 from remit.contract.invoices import (
@@ -19,6 +20,7 @@ from remit.contract.invoices import (
     InvoiceBatchView,
     InvoiceView,
     NewInvoiceBody,
+    NumberSeriesView,
     OpenItemsPage,
     OpenItemView,
     OrderBody,
@@ -29,7 +31,6 @@ from remit.contract.invoices import (
     QuoteView,
     ReasonBody,
     RevisedOrderBody,
-    SeriesView,
     TimelineView,
 )
 from remit.domain.firm import Firm
@@ -56,11 +57,8 @@ api = Api("Invoicing")
 books = DynamoBooks()
 journal = DynamoJournal()
 
-AccountId = Annotated[Id, Path()]
 OrderId = Annotated[Id, Path()]
 InvoiceId = Annotated[Id, Path()]
-Cursor = Annotated[str | None, Query(max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
-Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 def invoice_request(key: str, firm: Firm) -> Request[IssuedInvoice]:
@@ -305,14 +303,14 @@ def read_batch(batch_id: Annotated[Id, Path()]) -> InvoiceBatchView:
 
 
 @api.app.get(
-    "/invoice-series/<series>",
+    "/number-series/<name>",
     summary="Prove that a number series has no gap",
     description="Of invoices or of credit notes: `INV-2026`, `CN-2026`.",
     tags=[api.tag],
     responses=responses(200, "The proof"),
 )
-def series(series: Annotated[str, Path(pattern=r"^[A-Z0-9]{1,10}-[0-9]{4}$")]) -> SeriesView:
-    return SeriesView.model_validate(prove_numbers(series, books, journal))
+def number_series(name: Annotated[str, Path(pattern=r"^[A-Z0-9]{1,10}-[0-9]{4}$")]) -> NumberSeriesView:
+    return NumberSeriesView.model_validate(prove_numbers(name, books, journal))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
+from remit.adapters.http.parameters import AccountId, Cursor, Limit
 from remit.adapters.ids import UlidIds
 from remit.adapters.links import payment_links
 from remit.adapters.stripe.gateway import stripe_gateway
@@ -20,7 +21,6 @@ from remit.contract.payments import (
     ChargeBody,
     CheckoutBody,
     CheckoutView,
-    CollectionBody,
     ExpandedPaymentView,
     MethodId,
     NewPaymentBody,
@@ -47,14 +47,13 @@ from remit.usecases.ports import PaymentGateway, account_ref, payment_ref
 from remit.usecases.reallocate_payment import reallocate_payment
 from remit.usecases.receive_payment import receive_payment
 from remit.usecases.reverse_payment import Reversal, reverse_payment
-from remit.usecases.saved_methods import Setup, choose_default_method, forget_method, set_collection, start_setup
+from remit.usecases.saved_methods import Setup, choose_default_method, forget_method, start_setup
 from remit.usecases.start_checkout import CheckoutWish, start_checkout
 
 api = Api("Payments")
 books = DynamoBooks()
 journal = DynamoJournal()
 
-AccountId = Annotated[Id, Path()]
 PaymentId = Annotated[Id, Path()]
 InvoiceId = Annotated[Id, Path()]
 ChosenMethod = Annotated[MethodId, Path()]
@@ -102,8 +101,8 @@ def index(
     status: Annotated[PaymentStatus | None, Query()] = None,
     state: Annotated[PaymentState | None, Query(description="Sums the status up")] = None,
     method: Annotated[Method | None, Query()] = None,
-    cursor: Annotated[str | None, Query(max_length=60, pattern=r"^[a-z0-9_]+$")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> PaymentsPage:
     found, more = find_payments(account_id, PaymentFilter(status, state, method), cursor, limit, books, journal)
     return PaymentsPage(payments=[PaymentView.of(payment) for payment in found], cursor=more)
@@ -291,18 +290,6 @@ def setup(account_id: AccountId, body: Annotated[SetupBody, Body()], idempotency
     page, answer = start_setup(account_id, body.return_url, request, books, gateway(), clock, UlidIds(clock))
     view = SetupView(setup_url=page.url, expires_at=page.expires_at)
     return api.created(Answer(view.model_dump(mode="json"), answer.replayed))
-
-
-@api.app.put(
-    "/accounts/<account_id>/payment-methods/collection",
-    summary="Say whether invoices are charged on their due dates",
-    description="It counts for invoices issued from now on; switched off it stops all.",
-    tags=[api.tag],
-    responses=responses(200, "How the account pays"),
-)
-def collection(account_id: AccountId, body: Annotated[CollectionBody, Body()]) -> PaymentMethodsView:
-    account = set_collection(account_id, body.collect_automatically, api.actor, books, deployed_clock())
-    return PaymentMethodsView.of(account)
 
 
 @api.app.put(

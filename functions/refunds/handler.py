@@ -9,7 +9,6 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
-from remit.adapters.http.lists import matching
 from remit.adapters.http.parameters import AccountId, Cursor, Limit
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Id
@@ -31,6 +30,7 @@ from remit.usecases.cancel_purchase import Cancellation, cancel_purchase
 from remit.usecases.cancel_refund import cancel_refund
 from remit.usecases.issue_invoice import IssuedInvoice
 from remit.usecases.loading import need, need_account
+from remit.usecases.paging import newest_matching
 from remit.usecases.ports import account_ref, refund_ref
 from remit.usecases.refund_credit import refund_credit
 from remit.usecases.refund_payment import refund_payment
@@ -98,7 +98,7 @@ def index(
         return status in (None, refund.status) and payment_id in (None, refund.payment_id)
 
     need_account(books.load(account_ref(account_id)), account_id)
-    found, more = matching(journal, Refund, account_id, wanted, cursor, limit)
+    found, more = newest_matching(journal, Refund, account_id, wanted, cursor, limit)
     return RefundsPage(refunds=[RefundView.of(refund) for refund in found], cursor=more)
 
 

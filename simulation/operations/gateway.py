@@ -10,12 +10,13 @@ from remit.domain.terms import Method
 from remit.usecases.apply_gateway_report import apply_gateway_report
 from remit.usecases.cancel_payment import cancel_payment, release_authorization
 from remit.usecases.capture_payment import capture_payment
+from remit.usecases.change_account import change_account
 from remit.usecases.charge_saved_method import ChargeWish, charge_saved_method
 from remit.usecases.collect_invoice import collect_invoice
 from remit.usecases.payment_attempts import Pick
 from remit.usecases.ports import AgendaKind
 from remit.usecases.resolve_outcome import resolve_outcome
-from remit.usecases.saved_methods import MethodReport, choose_default_method, forget_method, save_method, set_collection
+from remit.usecases.saved_methods import MethodReport, choose_default_method, forget_method, save_method
 from remit.usecases.start_checkout import CheckoutWish, start_checkout
 from simulation.gateway import Event
 from simulation.model import Customer, open_items
@@ -143,10 +144,11 @@ def changes_settings(world: World) -> Attempt | None:
     saved = world.pick(customer.account.payment.saved_methods) if customer else None
     if customer is None or saved is None:
         return None
-    wanted = world.sometimes(0.8)
+    settings = {"collect_automatically": world.sometimes(0.8)}
+    firm = world.firm
     changes = {
-        "collect by itself" if wanted else "not collect": lambda actor: set_collection(
-            customer.id, wanted, actor, world.books, world.clock
+        "collect by itself" if settings["collect_automatically"] else "not collect": lambda actor: change_account(
+            customer.id, settings, actor, firm, world.books, world.clock
         ),
         "charge first": lambda actor: choose_default_method(customer.id, saved.id, actor, world.books, world.clock),
         "forget": lambda actor: forget_method(customer.id, saved.id, actor, world.books, world.gateway, world.clock),

@@ -30,7 +30,7 @@ def changes_mode(world: World) -> Attempt | None:
         says=f"{customer.id} is {mode} from {day} on",
         call=lambda request: change_payment_mode(customer.id, mode, day, request, firm, world.books, world.clock),
         body=[mode, day],
-        may_refuse=frozenset({"mode_change_in_past"}),
+        may_refuse=frozenset({"mode_change_in_past", "mode_already_applies"}),
     )
 
 
@@ -149,9 +149,10 @@ def looks_at_wallet(world: World) -> Attempt | None:
 
 @operation("go on topping up", 1)
 def restarts(world: World) -> Attempt | None:
-    customer = world.customer()
-    stopped = [each for each in customer.balances.values() if each.top_up.stopped] if customer else []
-    balance = world.pick(stopped)
+    """Whoever's top-ups have stopped: few customers' have, and not for long."""
+    everybody = (balance for id in world.active for balance in world.model.customers[id].balances.values())
+    balance = world.pick([balance for balance in everybody if balance.top_up.stopped])
+    customer = world.customer(balance.account_id) if balance else None
     if customer is None or balance is None:
         return None
     firm = world.firm

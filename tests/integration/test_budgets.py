@@ -29,6 +29,17 @@ def test_history_costs_nothing(figures: list[Figure]) -> None:
     assert cost["dunning run, per account due: one overdue invoice"] == cost["… with 1000 invoices behind it"]
 
 
+def test_an_invoice_due_before_all_that_are_open_costs_17_write_units(figures: list[Figure]) -> None:
+    """One above the budget of issuing, and none can be saved: six items and their place in the indexes at the least that each
+    can cost (a kilobyte; twice that in a transaction). The account's place in the agenda moves to the earlier day, and DynamoDB
+    charges a moved index key as a delete and a put. To leave it where it was would let dunning come too late."""
+    figure = next(each for each in figures if each.operation == "… due earlier than all that are open")
+    items = dict.fromkeys(("invoice", "open_item", "entry", "balance", "series", "guard"), 2)
+    indexes = {"index agenda": 2, "index listing": 2, "index open": 1}
+    assert figure.computed.parts == items | indexes
+    assert figure.reported.wru == 17
+
+
 @pytest.mark.parametrize(
     ("number", "size"), [("0", 1), ("7", 2), ("12", 2), ("123", 3), ("12100", 3), ("-12100", 4), ("1000000", 2), ("1234567", 5)]
 )

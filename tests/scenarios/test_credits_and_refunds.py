@@ -80,7 +80,7 @@ class TestCreditNotes:
         listed = world.api.get(f"{customer.path}/credit-notes", rma="RMA-2026-9")["credit_notes"]
         assert [each["id"] for each in listed] == [note["id"]]
         assert world.api.get(f"{customer.path}/credit-notes", rma="another")["credit_notes"] == []
-        assert world.api.get(f"/invoice-series/{note['number'][:-7]}")["gaps"] == []
+        assert world.api.get(f"/number-series/{note['number'][:-7]}")["gaps"] == []
         customer.proves()
 
 

@@ -73,7 +73,7 @@ class TestBatches:
         again = world.api.request("POST", "/invoice-batches", {"orders": wanted[:5]}, key=f"first-{orders[0].id}")
         assert (again.status, again.replayed) == (201, True)
         assert all(each["number"] for each in again.json["lines"])
-        proof = world.api.get(f"/invoice-series/{again.json['series']}")
+        proof = world.api.get(f"/number-series/{again.json['series']}")
         assert (proof["gaps"], proof["pending"]) == ([], 0)
         for customer in customers:
             assert customer.balance("receivable") > 0

@@ -197,7 +197,7 @@ class TestInvoices:
         issued = at_once(*[order.issue_invoice for order in orders])
         numbers = sorted(int(invoice.number.rpartition("-")[2]) for invoice in issued)
         assert numbers == list(range(numbers[0], numbers[0] + 6))
-        proof = world.api.get(f"/invoice-series/{issued[0].facts['series']}")
+        proof = world.api.get(f"/number-series/{issued[0].facts['series']}")
         assert (proof["gaps"], proof["last"], proof["count"]) == ([], numbers[-1], numbers[-1])
 
     def test_one_order_has_one_invoice_whoever_asks_and_however_often(self, a_customer: ACustomer) -> None:

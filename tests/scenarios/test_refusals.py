@@ -283,7 +283,6 @@ class TestKeys:
 CHANGES: dict[str, dict[str, Any]] = {
     "/accounts/{account_id}": {"name": "x"},
     "/accounts/{account_id}/orders/{order_id}": {"lines": [A_LAMP], "version": 1},
-    "/accounts/{account_id}/payment-methods/collection": {"collect_automatically": True},
 }
 """Bodies of what is not a POST."""
 

@@ -149,7 +149,6 @@ EXPECTED: dict[str, Check] = {
     "payments/capture_not_authorized": answers(409, "payment_not_authorized"),
     "payments/charge_without_method": answers(409, "no_saved_method"),
     "payments/checkout_several": answers(201),
-    "payments/collect_automatically": lambda found: found.body["collect_automatically"] is True,
     "payments/default_method_unknown": answers(404, "payment_method_not_found"),
     "payments/forget_method_unknown": answers(404, "payment_method_not_found"),
     "payments/methods": lambda found: found.body["methods"] == [],

@@ -134,7 +134,7 @@ class TestSavedMethods:
         """P3: once, whatever runs twice."""
         customer = a_customer()
         saves(customer)
-        world.api.put(f"{customer.path}/payment-methods/collection", {"collect_automatically": True})
+        world.api.patch(customer.path, {"collect_automatically": True})
         invoice = customer.is_invoiced()
         agenda_runs(world)
         assert invoice.open_minor == 12_100

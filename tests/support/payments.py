@@ -18,7 +18,7 @@ from remit.usecases.ports import AgendaKind
 from remit.usecases.reallocate_payment import Reallocation, reallocate_payment
 from remit.usecases.resolve_outcome import Resolution, resolve_outcome
 from remit.usecases.reverse_payment import Reversal, reverse_payment
-from remit.usecases.saved_methods import MethodReport, save_method, set_collection
+from remit.usecases.saved_methods import MethodReport, save_method
 from remit.usecases.start_checkout import CheckoutWish, start_checkout
 from tests.support.builders import CLERK, STRIPE, Office, report_on
 
@@ -29,7 +29,7 @@ def saves(office: Office, account_id: str, method_id: str = "pm_visa") -> Accoun
 
 
 def collects_automatically(office: Office, account_id: str, wanted: bool = True) -> Account:
-    return set_collection(account_id, wanted, CLERK, office.books, office.clock)
+    return office.change_account(account_id, collect_automatically=wanted)
 
 
 def charge(office: Office, account_id: str, *invoices: str | Pick, key: str | None = None, **more: Any) -> Payment:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from remit.domain import posting_rules
 from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption, new_credit
 from remit.domain.errors import LedgerBrokenError, RuleError
-from remit.domain.journal import Balance, JournalEntry, Posting, Side, amounts_by_document
+from remit.domain.journal import Balance, JournalEntry, Posting, Side
 from remit.domain.money import Money
 from remit.domain.open_items import InvoiceStatus, OpenItem
 from remit.domain.operation import Operation
@@ -21,6 +21,7 @@ from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.posting_rules import Circumstances
 from remit.domain.terms import DiscountTax, Due, DueRule, EarlyDiscount, PaymentTerm, TermPart
 from tests.support.builders import CLERK, NOW, TODAY, attempt, firm, issued, line, open_item, order
+from tests.support.ledger import amounts_by_document
 
 WHY = Circumstances(TODAY, NOW, CLERK)
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from remit.domain.errors import InvalidError, RuleError
@@ -17,6 +17,7 @@ from remit.domain.payments import (
     Allocation,
     Dispute,
     DisputeStatus,
+    Ending,
     Fee,
     GatewayReport,
     Payment,
@@ -66,6 +67,47 @@ reports = st.builds(
 def test_G3_every_order_and_repetition_of_the_reports_gives_one_payment(said: list[GatewayReport], data: st.DataObject) -> None:
     repeated = data.draw(st.permutations(said + data.draw(st.lists(st.sampled_from(said), max_size=4))))
     assert merged(attempt(), repeated) == merged(attempt(), said)
+
+
+@given(st.lists(reports, max_size=5), st.sampled_from(Ending), st.data())
+def test_G3_why_we_ended_an_attempt_stays_whenever_the_gateway_says_that_it_is_over(
+    said: list[GatewayReport], why: Ending, data: st.DataObject
+) -> None:
+    """We end only what waits: money on its way, or here, is the gateway's to tell of alone."""
+    before = merged(attempt(), said[: data.draw(st.integers(0, len(said)))])
+    assume(before.status is not PROCESSING)
+    closed = report_on(attempt(), CANCELED, 9, failure="gateways_own_reason", gateway_ids=["cs_1"])
+    told_first, told_later = before.with_report(closed).end(why), before.end(why).with_report(closed)
+    assert told_first == told_later
+    ended = (SUCCEEDED, None) if before.status is SUCCEEDED else (CANCELED, str(why))
+    assert (told_later.status, told_later.failure) == ended
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_P4_a_page_that_we_closed_stays_closed_whatever_is_heard_late(order: tuple[int, ...]) -> None:
+    """The card that was declined on it, its end, and our own reason: six orders, one end, and nobody waits for it again."""
+    steps = [
+        lambda payment: payment.with_report(report_on(attempt(), FAILED, 1, failure="card_declined")),
+        lambda payment: payment.with_report(report_on(attempt(), CANCELED, 2)),
+        lambda payment: payment.end(Ending.SUPERSEDED),
+    ]
+    payment = attempt()
+    for step in order:
+        payment = steps[step](payment)
+    assert (payment.status, payment.failure, payment.is_hard_failure) == (CANCELED, "superseded", False)
+    assert not payment.is_under_way
+
+
+def test_P4_money_that_comes_all_the_same_is_taken_in() -> None:
+    for why in Ending:
+        payment = attempt().end(why).with_report(report_on(attempt(), SUCCEEDED, 1))
+        assert (payment.status, payment.failure) == (SUCCEEDED, None)
+        assert payment.end(why) == payment
+
+
+def test_P4_a_charge_that_the_gateway_did_not_know_may_still_be_heard_of() -> None:
+    late = attempt().end(Ending.NOT_CHARGED).with_report(report_on(attempt(), PROCESSING, 1))
+    assert (late.status, late.failure) == (PROCESSING, None)
 
 
 def test_G3_every_order_of_a_cards_whole_story_gives_one_payment() -> None:

@@ -49,10 +49,13 @@ def test_A1_every_setting_is_set_and_shown_over_http(call: Call) -> None:
     assert account["methods"] == ["card", "bank_transfer"]
     assert account["mode_changes"] == [{"effective_on": "2026-03-02", "mode": "prepaid"}]
     assert (account["saved_methods"], account["default_method"]) == ([], None)
-    status, changed = call("accounts", "PATCH", f"/accounts/{account['id']}", {"auto_top_up": None, "credit_limits": {}})
-    assert (status, changed["auto_top_up"], changed["credit_limits"]) == (200, None, {})
+    change = {"auto_top_up": None, "credit_limits": {}, "collect_automatically": False}
+    status, changed = call("accounts", "PATCH", f"/accounts/{account['id']}", change)
+    assert (status, {name: changed[name] for name in change}) == (200, change)
+    status, methods = call("payments", "GET", f"/accounts/{account['id']}/payment-methods")
+    assert (status, methods) == (200, {"methods": [], "collect_automatically": False})
     status, history = call("accounts", "GET", f"/accounts/{account['id']}/history")
-    assert sorted(history["changes"][0]["after"]) == ["auto_top_up", "credit_limits"]
+    assert sorted(history["changes"][0]["after"]) == sorted(change)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +99,8 @@ def test_A4_a_mode_change_over_http(call: Call, office: Office) -> None:
     assert (status, account["mode_changes"]) == (201, [{"effective_on": "2026-04-01", "mode": "prepaid"}])
     status, problem = call("accounts", "POST", f"{home}/mode-changes", {"mode": "prepaid", "effective_on": "2026-03-01"}, key="p")
     assert (status, problem["code"], problem["earliest"]) == (409, "mode_change_in_past", "2026-03-02")
+    status, problem = call("accounts", "POST", f"{home}/mode-changes", {"mode": "prepaid", "effective_on": "2026-04-02"}, key="q")
+    assert (status, problem["code"], problem["since"]) == (409, "mode_already_applies", "2026-04-01")
 
 
 def test_A2_A6_L5_the_views_of_an_account(call: Call, office: Office) -> None:

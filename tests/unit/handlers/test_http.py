@@ -58,7 +58,7 @@ def test_an_order_becomes_a_paid_invoice_over_http(call: Call, office: Office) -
     assert (status, why["amount_minor"], len(why["entries"])) == (200, -1850, 2)
     status, proof = call("accounts", "GET", f"{home}/replay")
     assert (status, proof["differences"]) == (200, [])
-    status, series = call("invoicing", "GET", "/invoice-series/INV-2026")
+    status, series = call("invoicing", "GET", "/number-series/INV-2026")
     assert (status, series["count"], series["gaps"]) == (200, 1, [])
 
 

@@ -141,5 +141,5 @@ def test_I3_a_batch_over_http_answers_the_same_again(call: Call, office: Office)
     assert [line["number"] for line in batch["lines"]] == [f"INV-2026-{n:06d}" for n in (1, 2, 3)]
     assert call("POST", "/invoice-batches", {"orders": orders}, key="b") == (201, batch)
     assert call("GET", f"/invoice-batches/{batch['id']}") == (200, batch)
-    status, proof = call("GET", "/invoice-series/INV-2026")
+    status, proof = call("GET", "/number-series/INV-2026")
     assert (status, proof["count"], proof["pending"], proof["gaps"]) == (200, 3, 0, [])

@@ -329,6 +329,30 @@ def test_P4_the_page_of_another_amount_is_closed_before_a_new_one_is_opened(
     assert office.payment(account_id, first.id).failure == "superseded"
 
 
+@pytest.mark.parametrize("heard", ["before", "after"])
+def test_G3_why_a_page_was_closed_stays_whenever_the_gateway_says_that_it_is(
+    office: Office, account_id: str, invoice_id: str, heard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing the page makes the gateway tell so: its event may overtake what asked for it."""
+    page, _ = office.checkout(account_id, invoice_id)
+    expired = report_on(page, CANCELED, 60)
+    close = office.gateway.expire_checkout
+
+    def tells_at_once(payment: Payment) -> bool:
+        closed = close(payment)
+        office.gateway_says(expired, "evt_expired")
+        return closed
+
+    if heard == "before":
+        monkeypatch.setattr(office.gateway, "expire_checkout", tells_at_once)
+    pay.cancel(office, page)
+    if heard == "after":
+        office.gateway_says(expired, "evt_expired")
+    known = office.payment(account_id, page.id)
+    assert (known.status, known.failure, known.reported_at) == (CANCELED, "canceled", expired.occurred_at)
+    assert office.differences(account_id) == ()
+
+
 # Collection
 
 

@@ -102,7 +102,11 @@ class ChangeAccountBody(Body):
         "zero the wallet may be charged, not at all if not named",
     )
     apply_credits: Flag | None = Field(None, description="Whether credits pay new invoices by themselves")
-    collect_automatically: Flag | None = Field(None, description="Whether the default saved method is charged on due dates")
+    collect_automatically: Flag | None = Field(
+        None,
+        description="Whether invoices issued from now on are charged to the default saved method on their due dates; switched "
+        "off it stops all",
+    )
     auto_top_up: AutoTopUpBody | None = Field(None, description="Null turns it off")
 
     def to_fields(self) -> dict[str, Any]:

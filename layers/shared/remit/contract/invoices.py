@@ -546,7 +546,7 @@ class InvoiceBatchView(View):
         )
 
 
-class SeriesView(View):
+class NumberSeriesView(View):
     """The proof that a number series has no gap: `gaps` is empty. `pending` numbers are being written by a batch."""
 
     series: str

@@ -132,12 +132,6 @@ class SetupBody(Body):
     return_url: Annotated[str, Field(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
 
 
-class CollectionBody(Body):
-    """Whether invoices issued from now on are charged to the default method on their due dates."""
-
-    collect_automatically: Flag
-
-
 class PaymentMethodView(View):
     id: str
     method: Method

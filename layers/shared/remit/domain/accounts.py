@@ -170,13 +170,28 @@ class Account:
         begun = [change for change in self.mode_changes if change.effective_on <= day]
         return max(begun, key=lambda change: change.effective_on).mode if begun else PaymentMode.POSTPAID
 
-    def change_mode(self, change: ModeChange, today: date) -> "Account":
-        """Change the mode from a day on; a change planned for that day or later is replaced.
+    def mode_since(self, day: date) -> date | None:
+        """Since when the mode of a day applies without a break; None: since the account was opened."""
+        mode, since = PaymentMode.POSTPAID, None
+        for change in sorted(self.mode_changes, key=lambda change: change.effective_on):
+            if change.effective_on <= day and change.mode is not mode:
+                mode, since = change.mode, change.effective_on
+        return since
 
-        `RuleError` for a day that has passed: what happened in a mode stays so.
+    def change_mode(self, change: ModeChange, today: date) -> "Account":
+        """Change the mode from a day on; a change planned for that day or later is replaced. Naming the mode of that day
+        once more is how a change planned after it is called off.
+
+        `RuleError` for a day that has passed: what happened in a mode stays so. And for a mode that applies from that day on
+        as it is: there is nothing to change.
         """
         if change.effective_on < today:
             raise RuleError("mode_change_in_past", "A payment mode changes today or later.", earliest=today.isoformat())
+        later = [planned for planned in self.mode_changes if planned.effective_on > change.effective_on]
+        if {self.mode_on(change.effective_on), *(planned.mode for planned in later)} == {change.mode}:
+            since = self.mode_since(change.effective_on)
+            text = f"The account is {change.mode} on {change.effective_on} already, since {since or 'it was opened'}."
+            raise RuleError("mode_already_applies", text, mode=str(change.mode), since=since and since.isoformat())
         kept = tuple(earlier for earlier in self.mode_changes if earlier.effective_on < change.effective_on)
         return replace(self, mode_changes=(*kept, change))
 

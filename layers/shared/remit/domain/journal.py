@@ -1,4 +1,4 @@
-"""The double-entry journal: postings, entries, the chain, balances and replay (L1–L8).
+"""The double-entry journal: postings, entries, the chain and balances (L1–L8).
 
 A balance is never set; it moves only by posting an entry, and every entry carries the hash of the one
 before it. So the entries of an account and currency explain its balance to the cent, and a changed or
@@ -7,7 +7,6 @@ missing one is found.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -250,40 +249,3 @@ def effect(draft: EntryDraft, document_id: str | None = None) -> dict[str, int]:
             sign = 1 if posting.side is grows_on else -1
             moves[posting.account] = moves.get(posting.account, 0) + sign * posting.amount_minor
     return moves
-
-
-def amounts_by_document(entries: Iterable[JournalEntry]) -> dict[tuple[str, str], int]:
-    """What is open on every document that these entries mention, from their postings alone (L6).
-
-    Keys are (customer account, document id): `("receivable", "inv_…")` is what an invoice still asks for,
-    `("credit", "pay_…")` what a payment left unapplied.
-    """
-    amounts: dict[tuple[str, str], int] = {}
-    for entry in entries:
-        for posting in entry.draft.postings:
-            grows_on = CUSTOMER_ACCOUNTS.get(posting.account)
-            if grows_on is not None and posting.document_id:
-                key = (posting.account, posting.document_id)
-                sign = 1 if posting.side is grows_on else -1
-                amounts[key] = amounts.get(key, 0) + sign * posting.amount_minor
-    return amounts
-
-
-def replay(account_id: str, currency: str, entries: Sequence[JournalEntry]) -> tuple[Balance, list[str]]:
-    """Recompute the balance from its entries, in order, and say what is wrong with the chain.
-
-    Returns the balance after the last entry, and a sentence per broken link: a missing number, a hash that
-    does not follow from the facts, an entry that does not point to the one before it.
-    """
-    balance = Balance(account_id, currency)
-    faults: list[str] = []
-    for entry in entries:
-        if entry.sequence != balance.sequence + 1:
-            faults.append(f"entry {balance.sequence + 1} is missing before {entry.sequence}")
-        if entry.previous_hash != balance.last_hash:
-            faults.append(f"entry {entry.sequence} does not follow the entry before it")
-        if entry.hash != entry_hash(entry.draft, entry.sequence, entry.previous_hash):
-            faults.append(f"entry {entry.sequence} was changed after it was written")
-        moved = {f"{name}_minor": getattr(balance, f"{name}_minor") + by for name, by in effect(entry.draft).items()}
-        balance = replace(balance, **moved, sequence=entry.sequence, last_hash=entry.hash)
-    return balance, faults

@@ -6,7 +6,7 @@ posted follows from the facts and from what was posted before (`apply_gateway_re
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum, StrEnum
 
 from remit.domain.errors import InvalidError, RuleError
@@ -69,6 +69,24 @@ STATE: Mapping[PaymentStatus, PaymentState] = {
     PaymentStatus.SUCCEEDED: PaymentState.CLEARED,
     PaymentStatus.REVERTED: PaymentState.FAILED,
 }
+
+
+class Ending(StrEnum):
+    """Why we ended an attempt that brought no money; kept as its `failure`.
+
+    `SUPERSEDED`: another one takes its place. `CANCELED`: somebody asked for it. `EXPIRED`: the time of its page is over.
+    `GATEWAY_FAILED`: the gateway made no page. `NOT_CHARGED`: the gateway never heard of the charge, as far as is known.
+    """
+
+    SUPERSEDED = "superseded"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    GATEWAY_FAILED = "gateway_failed"
+    NOT_CHARGED = "not_charged"
+
+
+_OURS = frozenset(str(ending) for ending in Ending)
+_BEFORE_ALL_REPORTS = datetime.min.replace(tzinfo=UTC)
 
 
 def _rank(status: PaymentStatus, reported_at: datetime, failure: str | None) -> tuple[_Finality, datetime, int, str]:
@@ -326,6 +344,11 @@ class Payment:
         return self.expires_at is not None and now >= self.expires_at
 
     @property
+    def is_ended_by_us(self) -> bool:
+        """Whether the attempt is over because we ended it, and not by the gateway's word alone."""
+        return self.status is PaymentStatus.CANCELED and self.failure in _OURS
+
+    @property
     def is_on_page(self) -> bool:
         """Whether nothing is known yet but that the payer was sent to a page."""
         waiting = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
@@ -335,20 +358,20 @@ class Payment:
         """Merge what the gateway says into what is known, giving one result for every order of reports (G3).
 
         The status kept is the greatest by (finality, time of the event, step, text): success is never undone
-        by a late failure, and of two failures the later one speaks. Ids, transactions and disputes are sets.
+        by a late failure, and of two failures the later one speaks. Why we ended an attempt stays, whatever reason the
+        gateway gives for the same. Ids, transactions and disputes are sets.
         """
         merged = self
-        if report.status is not None:
-            theirs = _rank(report.status, report.occurred_at, report.failure)
-            if self.reported_at is None or theirs > _rank(self.status, self.reported_at, self.failure):
-                merged = replace(
-                    self,
-                    status=report.status,
-                    reported_at=report.occurred_at,
-                    failure=report.failure,
-                    is_hard_failure=report.is_hard_failure,
-                    look_up_at=self._look_up_after(report.status),
-                )
+        if report.status is not None and self._gives_way_to(report.status, report):
+            ours = self.is_ended_by_us and report.status is PaymentStatus.CANCELED
+            merged = replace(
+                self,
+                status=report.status,
+                reported_at=report.occurred_at,
+                failure=self.failure if ours else report.failure,
+                is_hard_failure=report.is_hard_failure and not ours,
+                look_up_at=self._look_up_after(report.status),
+            )
         transactions = {(t.type, t.id): t for t in self.transactions}
         if new := report.transaction:
             same = transactions.get((new.type, new.id), new)
@@ -363,6 +386,21 @@ class Payment:
             transactions=tuple(sorted(transactions.values())),
             disputes=tuple(sorted(disputes.values(), key=lambda dispute: dispute.id)),
         )
+
+    def _gives_way_to(self, status: PaymentStatus, report: GatewayReport) -> bool:
+        """Before the first report anything does, but a page that we closed: nobody can have paid on it, or failed to, since."""
+        if self.reported_at is None and not (self.is_ended_by_us and self.failure != Ending.NOT_CHARGED):
+            return True
+        mine = _rank(self.status, self.reported_at or _BEFORE_ALL_REPORTS, self.failure)
+        return _rank(status, report.occurred_at, report.failure) > mine
+
+    def end(self, why: Ending) -> "Payment":
+        """Note that the attempt can bring nothing any more, and why we ended it. The gateway's word that it is over may come
+        before or after, and does not replace the reason; money that came, or is on its way, stands."""
+        waiting = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED, PaymentStatus.CANCELED)
+        if self.status not in waiting or self.is_ended_by_us:
+            return self
+        return replace(self, status=PaymentStatus.CANCELED, failure=str(why), is_hard_failure=False, look_up_at=None)
 
     def _look_up_after(self, status: PaymentStatus) -> datetime | None:
         """An answer ends the asking, but that money is authorised is no answer to whether it was captured, and that a card

@@ -5,7 +5,7 @@ from datetime import datetime
 from remit.domain.actor import Actor
 from remit.domain.errors import RuleError
 from remit.domain.firm import Firm
-from remit.domain.payments import Payment, PaymentStatus
+from remit.domain.payments import Ending, Payment, PaymentStatus
 from remit.usecases.apply_gateway_report import note_answer
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import need
@@ -56,7 +56,7 @@ def _ended(payment: Payment, actor: Actor, firm: Firm, books: Books, gateway: Pa
         return _known(payment, firm, books, gateway, clock)
     if payment.status not in ON_PAGE or (payment.checkout_url and not gateway.expire_checkout(payment)):
         raise _too_late(payment)
-    return end_attempt(payment, "canceled", books)
+    return end_attempt(payment, Ending.CANCELED, books)
 
 
 def _known(payment: Payment, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock) -> Payment:

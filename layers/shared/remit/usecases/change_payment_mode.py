@@ -21,7 +21,8 @@ def change_payment_mode(
     """The account is in `mode` from the start of `effective_on` on, in the firm's time zone (None: today), and a change
     planned for later is replaced. What is open finishes in the mode in which it was issued.
 
-    `NotFoundError` for an unknown account, `RuleError` `mode_change_in_past` for a day that has passed.
+    `NotFoundError` for an unknown account, `RuleError` `mode_change_in_past` for a day that has passed and
+    `mode_already_applies` for what is so anyway.
     """
     now = clock.now()
     today = firm.today(now)
@@ -29,8 +30,6 @@ def change_payment_mode(
     def decide(consistent: bool) -> tuple[Changes, Account]:
         account = need_account(books.load(account_ref(account_id)), account_id)
         changed = account.change_mode(ModeChange(effective_on or today, mode), today)
-        if changed == account:
-            return [], account
         before, after = {"mode_changes": account.mode_changes}, {"mode_changes": changed.mode_changes}
         return [changed, AccountChange(account_id, changed.version + 1, now, request.actor, before, after)], changed
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from remit.domain.accounts import SavedMethod
 from remit.domain.actor import Actor
-from remit.domain.errors import InvalidError, NotFoundError, RuleError, TransientError
+from remit.domain.errors import InvalidError, RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.open_items import Collection, CollectionResult
 from remit.domain.payments import GatewayReport, Payment, PaymentStatus
@@ -18,12 +18,14 @@ from remit.usecases.payment_attempts import (
     LOOK_UP_AFTER,
     Payable,
     Pick,
-    close_pages,
+    close_superseded,
     description_of,
+    new_attempt,
     payable,
     refs_of,
-    require_not_sent,
-    under_way,
+    require_no_page,
+    waiting_on_pages,
+    with_attempt,
 )
 from remit.usecases.ports import (
     Books,
@@ -73,16 +75,22 @@ def charge_saved_method(
     """
     now = clock.now()
     attempt_id = ids.new("pay")
-    _close_open_pages(wish, request, firm, books, gateway, clock)
+
+    def may_go_on(attempt: Payment, wanted: Payable) -> bool:
+        return False  # what is charged now is not paid on a page beside it
+
+    close_superseded(lambda: _payable(wish, firm, books, now)[0], may_go_on, request, firm, books, gateway, clock)
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
         wanted, saved = _payable(wish, firm, books, now)
-        others = list(under_way(wanted.items, books).values())
-        require_not_sent(others)
-        if others:  # opened since the pages were closed
-            raise RuleError("payment_under_way", "The customer is on a payment page.", payment_id=others[0].id)
-        attempt = _attempt(attempt_id, wish, wanted, saved, gateway.name, now)
-        items = [replace(item, payment_attempt=attempt.id) for item in wanted.items]
+        require_no_page(waiting_on_pages(wanted.items, books))
+        attempt = replace(
+            new_attempt(attempt_id, wish.account_id, wanted, saved.method, gateway.name, now),
+            saved_method=saved.id,
+            capture_later=wish.capture_later,
+            look_up_at=now + LOOK_UP_AFTER,
+        )
+        items = with_attempt(wanted.items, attempt)
         if wish.collected_on:
             today, done = firm.today(now), Collection(now, CollectionResult.STARTED, attempt.id)
             items = [replace(item, collect_on=item.next_due_after(today), collection=done) for item in items]
@@ -133,36 +141,3 @@ def _payable(wish: ChargeWish, firm: Firm, books: Books, now: datetime) -> tuple
     if wish.capture_later and (saved.method in NOT_FOR_LATER or len(wish.picks) > 1):
         raise InvalidError("cannot_capture_later", "An authorisation is for one invoice, by card.")
     return payable(wish.account_id, wish.picks, saved.method, loaded, firm, firm.today(now)), saved
-
-
-def _close_open_pages(
-    wish: ChargeWish, request: Request[Payment], firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
-) -> None:
-    """Close the pages on which the customer could pay the same invoices, unless this request was answered before."""
-    try:
-        wanted, _ = _payable(wish, firm, books, clock.now())
-        others = list(under_way(wanted.items, books).values())
-        require_not_sent(others)
-    except (InvalidError, NotFoundError, RuleError):
-        return  # refused, or answered as the first time, by the decision that follows
-    if others and request.first(books) is None:
-        close_pages(others, request.actor, firm, books, gateway, clock)
-
-
-def _attempt(attempt_id: str, wish: ChargeWish, wanted: Payable, saved: SavedMethod, gateway_name: str, now: datetime) -> Payment:
-    return Payment(
-        id=attempt_id,
-        account_id=wish.account_id,
-        currency=wanted.currency,
-        amount_minor=wanted.amount_minor,
-        method=saved.method,
-        cash_account=gateway_name,
-        status=PaymentStatus.PENDING,
-        created_at=now,
-        reference=", ".join(item.number for item in wanted.items),
-        intended=wanted.intended,
-        fee=wanted.fee,
-        saved_method=saved.id,
-        capture_later=wish.capture_later,
-        look_up_at=now + LOOK_UP_AFTER,
-    )

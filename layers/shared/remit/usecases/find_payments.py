@@ -8,10 +8,8 @@ from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment, PaymentState, PaymentStatus
 from remit.domain.terms import Method
 from remit.usecases.loading import need, need_account
+from remit.usecases.paging import newest_matching
 from remit.usecases.ports import Books, Journal, account_ref, invoice_ref, open_item_ref
-
-MAX_PAGES = 10
-"""So many pages are looked through for one that is asked for; a page may come back short, with a cursor to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +33,7 @@ def find_payments(
 ) -> tuple[list[Payment], str | None]:
     """Newest first, at most `limit`, and where to go on; None when that was all."""
     need_account(books.load(account_ref(account_id)), account_id)
-    found: list[Payment] = []
-    for _ in range(MAX_PAGES):
-        page, more = journal.newest(Payment, account_id, cursor, limit)
-        for payment in page:
-            if wanted.fits(payment):
-                found.append(payment)
-                if len(found) == limit:
-                    return found, payment.id if payment is not page[-1] or more else None
-        cursor = more
-        if cursor is None:
-            break
-    return found, cursor
+    return newest_matching(journal, Payment, account_id, wanted.fits, cursor, limit)
 
 
 def invoices_of(payment: Payment, books: Books) -> Sequence[tuple[Invoice, OpenItem]]:

@@ -1,6 +1,9 @@
 """Lists with a filter that the store does not know: pages are read on until one is full."""
 
 from collections.abc import Callable
+from typing import Protocol
+
+from remit.usecases.ports import Journal
 
 _PAGE = 100
 _MOST_PAGES = 20
@@ -31,3 +34,19 @@ def filtered[T](
         if cursor is None:
             return found, None
     return found, cursor
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+def newest_matching[T: _Named](
+    journal: Journal, type: type[T], account_id: str, keep: Callable[[T], bool], cursor: str | None, limit: int
+) -> tuple[list[T], str | None]:
+    """`filtered` over what an account has of one type, newest first."""
+
+    def page(cursor: str | None, limit: int) -> tuple[list[T], str | None]:
+        return journal.newest(type, account_id, cursor, limit)
+
+    return filtered(page, keep, lambda thing: thing.id, cursor, limit)

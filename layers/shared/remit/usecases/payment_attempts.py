@@ -1,20 +1,20 @@
 """A payment attempt at the gateway: what is asked for, beside what it must not be made, and how it is ended (P3, P4, T4)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from remit.domain.actor import Actor
-from remit.domain.errors import InvalidError, RuleError
+from remit.domain.errors import InvalidError, NotFoundError, RuleError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.open_items import OpenItem
-from remit.domain.payments import Allocation, Fee, Payment, PaymentStatus, check_allocations
+from remit.domain.payments import Allocation, Ending, Fee, Payment, PaymentStatus, check_allocations
 from remit.domain.tax import tax_on
 from remit.domain.terms import Method
 from remit.usecases.apply_gateway_report import note_answer
-from remit.usecases.idempotency import persist
+from remit.usecases.idempotency import Request, persist
 from remit.usecases.loading import need
 from remit.usecases.ports import (
     Books,
@@ -131,18 +131,38 @@ def description_of(invoices: Sequence[Invoice]) -> str:
     return f"Invoice {numbers[0]}" if len(numbers) == 1 else f"Invoices {', '.join(numbers)}"[:500]
 
 
-def under_way(items: Sequence[OpenItem], books: Books) -> dict[str, Payment]:
-    """The attempts that may still bring money for these invoices, by id."""
-    ids = {item.payment_attempt: item.account_id for item in items if item.payment_attempt}
-    if not ids:
-        return {}
-    loaded = books.load(*(payment_ref(account_id, id) for id, account_id in ids.items()))
-    found = [attempt for id, account_id in ids.items() if (attempt := loaded.get(payment_ref(account_id, id)))]
-    return {attempt.id: attempt for attempt in found if attempt.is_under_way}
+def new_attempt(attempt_id: str, account_id: str, wanted: Payable, method: Method, gateway_name: str, now: datetime) -> Payment:
+    """An attempt for what is payable, as it is stored before the gateway hears of it (P4): it has brought nothing yet."""
+    return Payment(
+        id=attempt_id,
+        account_id=account_id,
+        currency=wanted.currency,
+        amount_minor=wanted.amount_minor,
+        method=method,
+        cash_account=gateway_name,
+        status=PaymentStatus.PENDING,
+        created_at=now,
+        reference=", ".join(item.number for item in wanted.items),
+        intended=wanted.intended,
+        fee=wanted.fee,
+    )
 
 
-def require_not_sent(attempts: Sequence[Payment]) -> None:
-    """`RuleError` when money may be on its way already: a second payment beside it could take it twice (P4)."""
+def with_attempt(items: Sequence[OpenItem], attempt: Payment) -> list[OpenItem]:
+    """The open items, naming the attempt that is under way for them."""
+    return [replace(item, payment_attempt=attempt.id) for item in items]
+
+
+def waiting_on_pages(items: Sequence[OpenItem], books: Books) -> list[Payment]:
+    """The attempts for these invoices whose payers may still be on the gateway's page.
+
+    `RuleError` `payment_under_way` when money may be on its way already: a second payment beside it could take it twice (P4).
+    """
+    refs = dict.fromkeys(payment_ref(item.account_id, item.payment_attempt) for item in items if item.payment_attempt)
+    if not refs:
+        return []
+    loaded = books.load(*refs)
+    attempts = [attempt for ref in refs if (attempt := loaded.get(ref)) and attempt.is_under_way]
     sent = (PaymentStatus.PROCESSING, PaymentStatus.AUTHORIZED)
     for attempt in attempts:
         if attempt.status in sent or attempt.is_outcome_unknown:
@@ -153,24 +173,46 @@ def require_not_sent(attempts: Sequence[Payment]) -> None:
                 status=str(attempt.status),
                 look_up_at=attempt.look_up_at and attempt.look_up_at.isoformat(),
             )
+    return attempts
 
 
-def close_pages(
-    attempts: Sequence[Payment], actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
+def require_no_page(attempts: Sequence[Payment]) -> None:
+    """`RuleError` for an attempt whose page was opened since `close_superseded`."""
+    if attempts:
+        raise RuleError("payment_under_way", "The customer is on a payment page.", payment_id=attempts[0].id)
+
+
+def close_superseded(
+    payable_now: Callable[[], Payable],
+    may_go_on: Callable[[Payment, Payable], bool],
+    request: Request[Payment],
+    firm: Firm,
+    books: Books,
+    gateway: PaymentGateway,
+    clock: Clock,
 ) -> None:
-    """Close the hosted pages of attempts that something else takes the place of, so that nobody pays there any more.
+    """Close the hosted pages of attempts that this request takes the place of, so that nobody pays there any more; not if it
+    was answered before, nor if the decision that follows is going to refuse it.
 
-    `RuleError` `payment_under_way` when the payer was faster; what the gateway knows of that is taken in. A page that nobody
+    `RuleError` `payment_under_way` when a payer was faster; what the gateway knows of that is taken in. A page that nobody
     was sent to yet needs no closing.
     """
-    for attempt in attempts:
-        ended = close_page(attempt, "superseded", actor, firm, books, gateway, clock)
+    try:
+        wanted = payable_now()
+        attempts = waiting_on_pages(wanted.items, books)
+    except (InvalidError, NotFoundError, RuleError):
+        return
+    superseded = [attempt for attempt in attempts if not may_go_on(attempt, wanted)]
+    if not superseded or request.first(books) is not None:
+        return
+    for attempt in superseded:
+        ended = close_page(attempt, Ending.SUPERSEDED, request.actor, firm, books, gateway, clock)
         if ended.status is not PaymentStatus.CANCELED:
             raise RuleError("payment_under_way", "A payment of this invoice is being processed.", payment_id=attempt.id)
 
 
 def close_page(
-    attempt: Payment, why: str, actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
+    attempt: Payment, why: Ending, actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
 ) -> Payment:
     """The attempt, ended by the gateway's word (P4): canceled if its page could be closed, or as the payer has left it."""
     if attempt.checkout_url is None or gateway.expire_checkout(attempt):
@@ -181,16 +223,13 @@ def close_page(
     return note_answer(report, actor, firm, books, clock)
 
 
-def end_attempt(attempt: Payment, why: str, books: Books) -> Payment:
+def end_attempt(attempt: Payment, why: Ending, books: Books) -> Payment:
     """Note that an attempt can bring nothing any more; what the gateway says meanwhile stands."""
 
     def decide() -> tuple[Changes, Payment]:
         ref = payment_ref(attempt.account_id, attempt.id)
         known = need(books.load(ref), ref)
-        waiting = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
-        if known.status not in waiting:
-            return [], known
-        ended = replace(known, status=PaymentStatus.CANCELED, failure=why, look_up_at=None)
-        return [ended], ended
+        ended = known.end(why)
+        return ([ended] if ended != known else []), ended
 
     return persist(books, decide)

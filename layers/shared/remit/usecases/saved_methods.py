@@ -1,4 +1,4 @@
-"""The payment methods that the gateway keeps for an account, and how the account pays by itself (A3, P3, G5)."""
+"""The payment methods that the gateway keeps for an account, and which of them is charged (A3, G5)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -111,16 +111,6 @@ def choose_default_method(account_id: str, method_id: str, actor: Actor, books: 
 
     _require_method(need_account(books.load(account_ref(account_id)), account_id), method_id)
     return _change_settings(account_id, choose, actor, clock.now(), books)
-
-
-def set_collection(account_id: str, wanted: bool, actor: Actor, books: Books, clock: Clock) -> Account:
-    """Whether invoices issued from now on are charged to the default method on their due dates (P3). Those that are open
-    keep what was said when they were issued; switching off stops them all the same."""
-
-    def switch(settings: PaymentSettings) -> PaymentSettings:
-        return replace(settings, collect_automatically=wanted)
-
-    return _change_settings(account_id, switch, actor, clock.now(), books)
 
 
 def _require_method(account: Account, method_id: str) -> None:

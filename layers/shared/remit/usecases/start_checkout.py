@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, NotFoundError, RuleError
+from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, RuleError
 from remit.domain.firm import Firm
-from remit.domain.payments import Payment, PaymentStatus
+from remit.domain.payments import Ending, Payment, PaymentStatus
 from remit.domain.terms import Method
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import need, need_account
@@ -15,12 +15,14 @@ from remit.usecases.payment_attempts import (
     LOOK_UP_AFTER,
     Payable,
     Pick,
-    close_pages,
+    close_superseded,
     description_of,
+    new_attempt,
     payable,
     refs_of,
-    require_not_sent,
-    under_way,
+    require_no_page,
+    waiting_on_pages,
+    with_attempt,
 )
 from remit.usecases.ports import Books, Changes, Clock, Ids, Payer, PaymentGateway, invoice_ref, open_item_ref, payment_ref
 from remit.usecases.saved_methods import customer_of
@@ -63,18 +65,24 @@ def start_checkout(
     attempt_id = ids.new("pay")
     if wish.capture_later and len(wish.picks) > 1:
         raise InvalidError("capture_later_needs_one_invoice", "An authorisation is for one invoice.")
-    _close_superseded(wish, request, firm, books, gateway, clock)
+
+    def may_go_on(attempt: Payment, wanted: Payable) -> bool:
+        return wanted.is_asked_by(attempt) and not attempt.is_page_over(now)
+
+    close_superseded(lambda: _payable(wish, firm, books, now), may_go_on, request, firm, books, gateway, clock)
 
     def decide(consistent: bool) -> tuple[Changes, Payment]:
         wanted = _payable(wish, firm, books, now)
-        others = list(under_way(wanted.items, books).values())
-        require_not_sent(others)
-        if same := next((attempt for attempt in others if _can_go_on(attempt, wanted, now)), None):
+        others = waiting_on_pages(wanted.items, books)
+        if same := next((attempt for attempt in others if may_go_on(attempt, wanted)), None):
             return [], same
-        if others:  # begun since the others were closed
-            raise RuleError("payment_under_way", "The customer is on a payment page.", payment_id=others[0].id)
-        attempt = _attempt(attempt_id, wish, wanted, gateway.name, now)
-        return [attempt, *(replace(item, payment_attempt=attempt.id) for item in wanted.items)], attempt
+        require_no_page(others)
+        attempt = replace(
+            new_attempt(attempt_id, wish.account_id, wanted, Method.CARD, gateway.name, now),
+            method_saved_for_later=wish.save_method,
+            capture_later=wish.capture_later,
+        )
+        return [attempt, *with_attempt(wanted.items, attempt)], attempt
 
     answer = once(books, request, now, decide)
     return _open_page(wish.account_id, answer.body["id"], return_url, books, gateway), answer
@@ -83,45 +91,6 @@ def start_checkout(
 def _payable(wish: CheckoutWish, firm: Firm, books: Books, now: datetime) -> Payable:
     loaded = books.load(*refs_of(wish.account_id, wish.picks))
     return payable(wish.account_id, wish.picks, Method.CARD, loaded, firm, firm.today(now))
-
-
-def _can_go_on(attempt: Payment, wanted: Payable, now: datetime) -> bool:
-    """Whether the payer can be sent to the page of this attempt."""
-    return wanted.is_asked_by(attempt) and not attempt.is_page_over(now)
-
-
-def _close_superseded(
-    wish: CheckoutWish, request: Request[Payment], firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
-) -> None:
-    """Close the pages of attempts for other amounts or past their time, unless this request was answered before."""
-    now = clock.now()
-    try:
-        wanted = _payable(wish, firm, books, now)
-        others = under_way(wanted.items, books)
-        require_not_sent(list(others.values()))
-    except (InvalidError, NotFoundError, RuleError):
-        return  # refused, or answered as the first time, by the decision that follows
-    superseded = [attempt for attempt in others.values() if not _can_go_on(attempt, wanted, now)]
-    if superseded and request.first(books) is None:
-        close_pages(superseded, request.actor, firm, books, gateway, clock)
-
-
-def _attempt(attempt_id: str, wish: CheckoutWish, wanted: Payable, gateway_name: str, now: datetime) -> Payment:
-    return Payment(
-        id=attempt_id,
-        account_id=wish.account_id,
-        currency=wanted.currency,
-        amount_minor=wanted.amount_minor,
-        method=Method.CARD,
-        cash_account=gateway_name,
-        status=PaymentStatus.PENDING,
-        created_at=now,
-        reference=", ".join(item.number for item in wanted.items),
-        intended=wanted.intended,
-        fee=wanted.fee,
-        method_saved_for_later=wish.save_method,
-        capture_later=wish.capture_later,
-    )
 
 
 def _open_page(
@@ -146,7 +115,7 @@ def _open_page(
     except GatewayFailedError:
         # Nobody was given its page, so nobody can pay it: whoever asks next gets another attempt, under another key.
         with suppress(ConflictError):
-            books.commit([replace(payment, status=PaymentStatus.CANCELED, failure="gateway_failed")])
+            books.commit([payment.end(Ending.GATEWAY_FAILED)])
         raise
     opened = replace(
         payment,

@@ -53,8 +53,10 @@ _PAYMENT_FACTS = (
     "id", "account_id", "currency", "amount_minor", "method", "cash_account", "created_at", "value_date",
     "reference", "intended", "gateway_ids", "status",
 )  # fmt: skip
+_OPEN_ITEM_KEY = ("account_id", "invoice_id", "currency")
+"""What stands beside the facts already: in the keys, and as an attribute."""
 _OPEN_ITEM_FACTS = (
-    "account_id", "invoice_id", "number", "currency", "issued_on", "total_minor", "methods", "kind", "mode", "ordered_at",
+    "number", "issued_on", "total_minor", "methods", "kind", "mode", "ordered_at",
     "subscription", "discount", "disputed_by",
 )  # fmt: skip
 _CREDIT_STATE = ("open_minor", "reversed_by", "expired_minor", "entries")
@@ -235,7 +237,8 @@ def _open_item_to(item: OpenItem) -> r.Record:
     pk, sk = keys.open_item(item.account_id, item.invoice_id)
     plain = _sparse(item)
     facts = {name: plain.pop(name) for name in _OPEN_ITEM_FACTS if name in plain}
-    state = {name: value for name, value in plain.items() if name not in ("open_minor", "parts", "version")}
+    beside = {*_OPEN_ITEM_KEY, "open_minor", "parts", "version"}
+    state = {name: value for name, value in plain.items() if name not in beside}
     due = item.next_due or date.max  # what waits for a delivery is open and owed all the same
     open_pk, open_sk = (
         keys.open_position(item.account_id, item.currency, due, item.invoice_id) if item.open_minor else (None, None)
@@ -244,7 +247,7 @@ def _open_item_to(item: OpenItem) -> r.Record:
         pk,
         sk,
         currency=item.currency,
-        body=_json(facts),
+        deflated=_deflate(facts),
         open_minor=item.open_minor,
         parts=_json([_part_to(part) for part in item.parts]),
         state=_json(state),
@@ -264,8 +267,9 @@ def _open_item_from(record: r.OpenItemRecord) -> OpenItem:
         {"due_date": due, "amount_minor": amount, "open_minor": open_, "days_after_delivery": days[0] if days else None}
         for due, amount, open_, *days in msgspec.json.decode(record.parts)
     ]
-    figures = _json({"open_minor": record.open_minor, "parts": parts})
-    return _merge(OpenItem, record.body, figures, record.state)
+    key = (keys.account_id_of(record.pk), keys.id_of(record.sk), record.currency)
+    figures = _json(dict(zip(_OPEN_ITEM_KEY, key, strict=True)) | {"open_minor": record.open_minor, "parts": parts})
+    return _merge(OpenItem, inflate(record.deflated).decode(), figures, record.state)
 
 
 def _payment_to(payment: Payment) -> r.Record:
