@@ -439,6 +439,13 @@ def _reverted_after_refund(story: Story) -> None:
     story.revert(payment)
 
 
+def _reverted_in_dispute(story: Story) -> None:
+    invoice = story.invoice()
+    payment = story.pay(150_00, [Allocation(invoice.id, 121_00)])
+    story.dispute(payment, 50_00, DisputeStatus.OPEN)
+    story.revert(payment)
+
+
 def _disputed(*path: DisputeStatus) -> Callable[[Story], object]:
     def happens(story: Story) -> None:
         invoice = story.invoice()
@@ -587,6 +594,7 @@ CHAPTERS = (
                 (
                     Example("A debit of 150.00 is returned. 121.00 of it had paid an invoice.", _reverted),
                     Example("The same, when 29.00 of it had been refunded already.", _reverted_after_refund),
+                    Example("The same, while 50.00 of it was in dispute.", _reverted_in_dispute),
                 ),
             ),
             Section(

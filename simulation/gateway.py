@@ -4,7 +4,7 @@ The truth is here: an intent is `PAID` when the gateway has the money, whatever 
 badly: late, in any order, more than once, and some not at all until they are sent again. Its calls fail like all others:
 before or after they were carried out. `cash` is what the gateway owes the firm.
 
-What else a gateway does to a payment is a new function in `MOVES`, which changes an intent and calls `_tell`.
+What else a gateway does to a payment is a new function in `MOVES` or `TAKEN_BACK`, which changes an intent and calls `_tell`.
 """
 
 from collections import Counter
@@ -20,6 +20,7 @@ from remit.domain.payments import Dispute, DisputeStatus, GatewayReport, Payment
 from remit.domain.refunds import Refund, RefundReport, RefundStatus
 from remit.domain.terms import Method
 from remit.usecases.ports import CheckoutPage, Payer
+from remit.usecases.saved_methods import MethodReport
 from tests.fakes import FakeClock, FakeGateway, Trouble
 
 LOST_OF_100 = 4
@@ -33,6 +34,9 @@ AUTHORIZED_FOR = timedelta(days=7)
 KEY_KNOWN = timedelta(days=1)
 
 DISPUTE_FEE = 1500
+
+DISPUTES_MAX = 4
+"""So many inquiries and disputes there are of one payment, decided ones included."""
 
 MADE_ELSEWHERE = "ref_gateway_"
 """How ids of refunds begin that somebody made in the gateway's own dashboard."""
@@ -94,11 +98,15 @@ class Intent:
         return f"ch_{self.payment.id}"
 
     @property
+    def disputed_minor(self) -> int:
+        """What disputes withhold or took for good."""
+        withheld = (DisputeStatus.OPEN, DisputeStatus.LOST)
+        return sum(dispute.amount_minor for dispute in self.disputes.values() if dispute.status in withheld)
+
+    @property
     def left_minor(self) -> int:
         """What may still be refunded or disputed."""
-        withheld = (DisputeStatus.OPEN, DisputeStatus.LOST)
-        disputed = sum(dispute.amount_minor for dispute in self.disputes.values() if dispute.status in withheld)
-        return self.captured_minor - self.refunded_minor - disputed
+        return self.captured_minor - self.refunded_minor - self.disputed_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class Event:
     """One event as it travels; `id` is the gateway's, the same for every delivery of it."""
 
     id: str
-    report: GatewayReport | RefundReport
+    report: GatewayReport | RefundReport | MethodReport
 
 
 @dataclass(slots=True)
@@ -120,6 +128,15 @@ class MadeRefund:
     status: RefundStatus = RefundStatus.PENDING
     is_ours: bool = True
     told: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPage:
+    """A page on which a customer saves a method, until it expires."""
+
+    account_id: str
+    customer_id: str
+    expires_at: datetime
 
 
 @dataclass
@@ -136,12 +153,19 @@ class SimulatedGateway(FakeGateway):
     """Payments whose intents move on by themselves."""
     paid: list[str] = field(default_factory=list)
     """Payments whose money is here."""
+    contested: list[str] = field(default_factory=list)
+    """Payments with a dispute or an inquiry that is not decided."""
     by_invoice: dict[str, list[Intent]] = field(default_factory=dict)
     charged_twice: list[tuple[str, str]] = field(default_factory=list)
     """Payments of one invoice that both charged it, the second one opened beside the first."""
     cash: Counter[str] = field(default_factory=Counter)
     made: dict[str, MadeRefund] = field(default_factory=dict)
     methods: dict[str, SavedMethod] = field(default_factory=dict)
+    """What can be charged; what was given up is not among it."""
+    saved: dict[str, MethodReport] = field(default_factory=dict)
+    """Every method that was ever saved, and by whom."""
+    setups: dict[str, SetupPage] = field(default_factory=dict)
+    """Set-up pages that nobody completed yet."""
     travelling: list[Event] = field(default_factory=list)
     lost: list[Event] = field(default_factory=list)
     events: int = 0
@@ -166,6 +190,14 @@ class SimulatedGateway(FakeGateway):
         with self.trouble.step("customer"):
             return f"cus_{account.id}"
 
+    def start_setup(self, setup_id: str, account_id: str, customer_id: str, currency: str, return_url: str) -> CheckoutPage:
+        known = setup_id in self.pages
+        try:
+            return super().start_setup(setup_id, account_id, customer_id, currency, return_url)
+        finally:  # as above
+            if setup_id in self.pages and not known:
+                self.setups[setup_id] = SetupPage(account_id, customer_id, self.pages[setup_id].expires_at)
+
     def saved_method(self, method_id: str, saved_at: datetime) -> SavedMethod | None:
         with self.trouble.step("method"):
             found = self.methods.get(method_id)
@@ -175,11 +207,13 @@ class SimulatedGateway(FakeGateway):
         with self.trouble.step("forget"):
             self.methods.pop(method_id, None)
 
-    def charge(self, payment: Payment, _customer_id: str, _description: str, now: datetime) -> GatewayReport:
+    def charge(self, payment: Payment, customer_id: str, _description: str, now: datetime) -> GatewayReport:
         with self.trouble.step("charge"):
             if payment.id not in self.opened:
                 if payment.saved_method not in self.methods:
                     raise RuleError("gateway_refused", "There is no such payment method.")
+                if self.saved[payment.saved_method].customer_id != customer_id:
+                    raise ValueError(f"{payment.saved_method} is not one of {customer_id}'s.")
                 self._try(self._open(payment, None))
             return self._answer(self.opened[payment.id], now)
 
@@ -320,13 +354,43 @@ class SimulatedGateway(FakeGateway):
             self.live.remove(intent.payment.id)
         return f"{intent.payment.id} at the gateway is {intent.state}"
 
+    def a_setup_moves_on(self) -> str | None:
+        """A customer completes a set-up page, leaves it for now, or comes too late."""
+        if not self.setups:
+            return None
+        id = self.random.choice(list(self.setups))
+        setup = self.setups[id]
+        if self.clock.now() >= setup.expires_at:
+            del self.setups[id]
+            return f"{id} has expired"
+        if self.random.random() < 0.4:
+            return f"{setup.account_id} leaves {id}"
+        del self.setups[id]
+        kind = self.random.choice((Method.CARD, Method.CARD, Method.BANK_DEBIT))
+        return f"{setup.account_id} saves {self._save(setup.account_id, setup.customer_id, kind)} on {id}"
+
+    def _save(self, account_id: str, customer_id: str, kind: Method) -> str:
+        self.events += 1
+        now, id = self.clock.now().replace(microsecond=0), f"pm_{self.events:08d}"
+        self.methods[id] = SavedMethod(id, self.name, kind, f"{kind} {self.events % 10_000:04d}", now)
+        self.saved[id] = MethodReport(account_id, id, customer_id, now)
+        self._post(Event(f"evt_{self.events:08d}", self.saved[id]))
+        return id
+
+    def _save_while_paying(self, intent: Intent, kind: Method) -> None:
+        """The payer of a page agreed to be charged again."""
+        payment = intent.payment
+        if payment.method_saved_for_later:
+            self._save(payment.account_id, f"cus_{payment.account_id}", kind)
+
     def a_bank_takes_money_back(self) -> str | None:
-        """One of the newer payments is disputed, its dispute decided, or its debit returned."""
+        """One of the newer payments, mostly one in dispute, is disputed, its disputes decided, or its debit returned."""
         if not self.paid:
             return None
-        intent = self.opened[self.random.choice(self.paid[-40:])]
-        if intent.state is State.PAID:
-            self.random.choice(TAKEN_BACK)(self, intent)
+        among = self.contested if self.contested and self.random.random() < 0.6 else self.paid
+        intent = self.opened[self.random.choice(among[-40:])]
+        if moves := TAKEN_BACK.get(intent.state):
+            self.random.choice(moves)(self, intent)
         disputes = ", ".join(dispute.status for dispute in intent.disputes.values())
         return f"{intent.payment.id} at the gateway is {intent.state}, its disputes {disputes or 'none'}"
 
@@ -367,6 +431,7 @@ class SimulatedGateway(FakeGateway):
         self._tell(intent, None, transaction=failed)
 
     def pay_by_card(self, intent: Intent) -> None:
+        self._save_while_paying(intent, Method.CARD)
         if intent.payment.capture_later:
             intent.state = State.AUTHORIZED
             intent.authorized_until = self.clock.now().replace(microsecond=0) + AUTHORIZED_FOR
@@ -390,6 +455,7 @@ class SimulatedGateway(FakeGateway):
 
     def begin_debit(self, intent: Intent) -> None:
         """A bank debit takes days, and succeeds or fails in the end."""
+        self._save_while_paying(intent, Method.BANK_DEBIT)
         intent.state, intent.by_debit = State.PROCESSING, True
         self._tell(intent, PaymentStatus.PROCESSING)
 
@@ -398,33 +464,59 @@ class SimulatedGateway(FakeGateway):
         self._tell(intent, PaymentStatus.FAILED, failure="debit_refused")
 
     def return_debit(self, intent: Intent) -> None:
-        """A debit that had succeeded comes back whole."""
-        if not intent.by_debit or intent.disputes:
+        """A debit that had succeeded comes back whole: what disputes withhold or took is back at the bank already."""
+        if not intent.by_debit:
             return
         intent.state = State.RETURNED
-        self.cash[intent.payment.currency] -= intent.captured_minor
+        self.cash[intent.payment.currency] -= intent.captured_minor - intent.disputed_minor
         returned = Transaction(self._instant(intent), "failure", intent.charge_id, intent.captured_minor, "debit_returned")
         self._tell(intent, None, transaction=returned)
 
     def open_dispute(self, intent: Intent) -> None:
-        """A bank asks, or takes the money at once, all of it or a part; one dispute at a time."""
-        if intent.left_minor <= 0 or any(each.status is DisputeStatus.OPEN for each in intent.disputes.values()):
+        """A bank asks, or takes the money at once: all that is left of it or a part, beside what it disputes already."""
+        if intent.left_minor <= 0 or len(intent.disputes) >= DISPUTES_MAX:
             return
-        id = f"dp_{len(intent.disputes)}_{intent.payment.id}"
-        amount = self.random.choice((intent.left_minor, max(1, intent.left_minor // 3)))
-        self._dispute(intent, Dispute(id, DisputeStatus.OPEN, amount, DISPUTE_FEE, self._instant(intent), "fraudulent"))
-        self.cash[intent.payment.currency] -= amount + DISPUTE_FEE
+        at, payment_id = self._instant(intent), intent.payment.id
+        amount = self.random.choice((intent.left_minor, max(1, intent.left_minor // 3), max(1, intent.left_minor // 2)))
+        asked = Dispute(
+            f"dp_{len(intent.disputes)}_{payment_id}", DisputeStatus.INQUIRY, amount, 0, at, "fraudulent", opened_at=at
+        )
+        self._dispute(intent, asked)
+        if self.random.random() < 0.6:
+            self._withdraw(intent, asked)
+        self.contested.append(payment_id)
+
+    def _withdraw(self, intent: Intent, asked: Dispute) -> None:
+        """A bank that only asked takes the money."""
+        self._dispute(intent, replace(asked, status=DisputeStatus.OPEN, fee_minor=DISPUTE_FEE))
+        self.cash[intent.payment.currency] -= asked.amount_minor + DISPUTE_FEE
 
     def decide_dispute(self, intent: Intent) -> None:
+        """Each inquiry or dispute that is undecided moves on, or stays. What came back whole has nothing left to return."""
         for dispute in list(intent.disputes.values()):
-            if dispute.status is DisputeStatus.OPEN:
+            if dispute.status is DisputeStatus.INQUIRY:
+                self._answer_inquiry(intent, dispute)
+            elif dispute.status is DisputeStatus.OPEN and self.random.random() < 0.7:
                 status = self.random.choice((DisputeStatus.WON, DisputeStatus.LOST))
-                self._dispute(intent, replace(dispute, status=status, reported_at=self._instant(intent)))
-                self.cash[intent.payment.currency] += dispute.amount_minor if status is DisputeStatus.WON else 0
+                self._dispute(intent, replace(dispute, status=status))
+                returned = status is DisputeStatus.WON and intent.state is State.PAID
+                self.cash[intent.payment.currency] += dispute.amount_minor if returned else 0
+        if not any(each.status in (DisputeStatus.INQUIRY, DisputeStatus.OPEN) for each in intent.disputes.values()):
+            self.contested = [each for each in self.contested if each != intent.payment.id]
+
+    def _answer_inquiry(self, intent: Intent, asked: Dispute) -> None:
+        """A bank is content with the answer, or takes the money after all, if so much is left of it."""
+        if self.random.random() < 0.5:
+            self._dispute(intent, replace(asked, status=DisputeStatus.INQUIRY_CLOSED))
+        elif intent.state is State.PAID and asked.amount_minor <= intent.left_minor:
+            self._withdraw(intent, asked)
 
     def _dispute(self, intent: Intent, dispute: Dispute) -> None:
-        intent.disputes[dispute.id] = dispute
-        self._tell(intent, None, dispute=dispute)
+        said = replace(dispute, reported_at=self._instant(intent))
+        intent.disputes[said.id] = said
+        opened_at = said.opened_at or said.reported_at
+        shown = Transaction(opened_at, "dispute", said.id, said.amount_minor, said.reason)
+        self._tell(intent, None, dispute=said, transaction=shown)
 
     # How its events travel
 
@@ -504,9 +596,14 @@ MOVES: dict[State, tuple[Callable[[SimulatedGateway, Intent], None], ...]] = {
 }
 """What may happen by itself in each state, the likelier the more often it is named. A state that is not here is final."""
 
-TAKEN_BACK: tuple[Callable[[SimulatedGateway, Intent], None], ...] = (
-    SimulatedGateway.return_debit,
-    SimulatedGateway.open_dispute,
-    SimulatedGateway.decide_dispute,
-    SimulatedGateway.decide_dispute,
-)
+TAKEN_BACK: dict[State, tuple[Callable[[SimulatedGateway, Intent], None], ...]] = {
+    State.PAID: (
+        SimulatedGateway.return_debit,
+        SimulatedGateway.open_dispute,
+        SimulatedGateway.open_dispute,
+        SimulatedGateway.decide_dispute,
+        SimulatedGateway.decide_dispute,
+    ),
+    State.RETURNED: (SimulatedGateway.decide_dispute,),
+}
+"""What banks do to money that is here, and to disputes of money that came back."""

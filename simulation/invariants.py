@@ -301,7 +301,12 @@ def statuses_agree(customer: Customer, subledger: Subledger) -> Iterator[str]:
 
 @rule(SUBLEDGER, "allocations are within the payment")
 def allocations_within(customer: Customer, subledger: Subledger) -> Iterator[str]:
-    """What a payment was allocated and what is left of it are what came in; nothing was posted before it came in."""
+    """What a payment was allocated and what is left of it are what came in; nothing was posted before it came in. A refund that
+    an invoice had asked back, and that then came to nothing, puts back once more what that invoice had put back already (R7)."""
+    put_back: Counter[str] = Counter()
+    for _, refund in customer.of(Refund, subledger.currency):
+        if refund.reversed_by and refund.has_returned:
+            put_back.update(refund.counts_on)
     settled: Counter[str] = Counter()
     for _, item in customer.of(OpenItem, subledger.currency):
         for settlement in item.settlements:
@@ -311,7 +316,7 @@ def allocations_within(customer: Customer, subledger: Subledger) -> Iterator[str
         if allocated != settled[id]:
             yield f"{id} says that it paid {allocated}, invoices say {settled[id]}"
         arrived = payment.amount_minor if payment.status is PaymentStatus.SUCCEEDED else 0
-        if allocated + payment.unapplied_minor > arrived:
+        if allocated + payment.unapplied_minor > arrived + put_back[id]:
             yield f"{id} of {arrived}: {allocated} allocated, {payment.unapplied_minor} left"
         if payment.status is not PaymentStatus.SUCCEEDED:
             continue
@@ -406,6 +411,18 @@ def gateway_owes(world: World) -> Iterator[str]:
     for currency in sorted({*posted, *world.gateway.cash}):
         if posted.get(currency, 0) != world.gateway.cash[currency]:
             yield f"the gateway holds {world.gateway.cash[currency]} {currency}, the ledger says {posted.get(currency, 0)}"
+
+
+@rule(WHOLE, "what customers saved can be charged")
+def methods_known(world: World) -> Iterator[str]:
+    """A method that the gateway can charge is on its customer's account, once, and the gateway's customer is known there (A3)."""
+    for method_id, saved in world.gateway.saved.items():
+        payment = world.model.customers[saved.account_id].account.payment
+        listed = [each.id for each in payment.saved_methods]
+        if method_id in world.gateway.methods and listed.count(method_id) != 1:
+            yield f"{method_id} of {saved.account_id} can be charged, its account knows {listed}"
+        if payment.customer_id != saved.customer_id or (payment.default_method or method_id) not in (*listed, method_id):
+            yield f"{saved.account_id} is {payment.customer_id} at the gateway and charges {payment.default_method} first"
 
 
 @rule(WHOLE, "numbers are gapless")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from remit.domain.accounts import SavedMethod
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import GatewayReport, Payment, PaymentStatus
 from remit.domain.terms import Method
@@ -16,7 +15,7 @@ from remit.usecases.collect_invoice import collect_invoice
 from remit.usecases.payment_attempts import Pick
 from remit.usecases.ports import AgendaKind
 from remit.usecases.resolve_outcome import resolve_outcome
-from remit.usecases.saved_methods import MethodReport, choose_default_method, forget_method, save_method
+from remit.usecases.saved_methods import MethodReport, choose_default_method, forget_method, save_method, start_setup
 from remit.usecases.start_checkout import CheckoutWish, start_checkout
 from simulation.gateway import Event
 from simulation.model import Customer, open_items
@@ -53,7 +52,7 @@ def starts_checkout(world: World) -> Attempt | None:
     if not picks:
         return None
     later = len(picks) == 1 and world.sometimes(0.1)
-    wish, firm = CheckoutWish(customer.id, picks, capture_later=later), world.firm
+    wish, firm = CheckoutWish(customer.id, picks, save_method=world.sometimes(0.1), capture_later=later), world.firm
     return Attempt(
         says=f"pay {named(picks)} of {customer.id} by card{', to be captured later' if later else ''}",
         call=lambda request: start_checkout(
@@ -83,7 +82,7 @@ def acts_at_the_gateway(world: World) -> Attempt | None:
     return Attempt(said, lambda _request: None, by=CUSTOMER, kind=None) if said else None
 
 
-@operation("a bank takes money back", 2)
+@operation("a bank takes money back", 6)
 def takes_money_back(world: World) -> Attempt | None:
     said = world.gateway.a_bank_takes_money_back()
     return Attempt(said, lambda _request: None, by=CUSTOMER, kind=None) if said else None
@@ -121,18 +120,42 @@ def payment_delivery(world: World, event: Event, report: GatewayReport) -> Attem
 # ---- Saved methods -----------------------------------------------------------------------------------------------------
 
 
-@operation("a customer saves a method", 2)
-def saves_method(world: World) -> Attempt | None:
+@operation("open the set-up page", 3)
+def starts_setup(world: World) -> Attempt | None:
     customer = world.customer()
     if customer is None:
         return None
-    kind = world.random.choice((Method.CARD, Method.CARD, Method.BANK_DEBIT))
-    saved = SavedMethod(f"pm_{len(world.gateway.methods)}_{world.ids.made}", "stripe", kind, f"{kind} 4242", world.clock.now())
-    world.gateway.methods[saved.id] = saved
-    report = MethodReport(customer.id, saved.id, f"cus_{customer.id}", world.clock.now())
     return Attempt(
-        says=f"{customer.id} saves {saved.id}, a {kind}",
+        says=f"{customer.id} goes to save a method",
+        call=lambda request: start_setup(
+            customer.id, "https://firm.example/account", request, world.books, world.gateway, world.clock, world.ids
+        ),
+        body=customer.id,
+        by=CUSTOMER,
+    )
+
+
+@operation("something at a set-up page", 4)
+def acts_at_a_setup_page(world: World) -> Attempt | None:
+    said = world.gateway.a_setup_moves_on()
+    return Attempt(said, lambda _request: None, by=CUSTOMER, kind=None) if said else None
+
+
+def method_delivery(world: World, event: Event, report: MethodReport) -> Attempt:
+    world.customer(report.account_id)
+    was_chargeable = report.method_id in world.gateway.methods
+
+    def note(_answer: Any) -> None:
+        world.gateway.taken(event)
+        listed = [saved.id for saved in world.model.customers[report.account_id].account.payment.saved_methods]
+        times = listed.count(report.method_id)
+        wanted = times == 1 if report.method_id in world.gateway.methods else times == 0 or was_chargeable
+        expect("a method is saved once, and not after it was given up", wanted, f"{event.id}: {report.method_id} in {listed}")
+
+    return Attempt(
+        says=f"{event.id}: {report.account_id} saved {report.method_id}",
         call=lambda request: save_method(report, request.actor, world.books, world.gateway, world.clock),
+        note=note,
         by=GATEWAY,
         kind=None,
     )

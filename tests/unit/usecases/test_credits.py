@@ -243,6 +243,17 @@ def test_C7_a_credit_used_at_the_moment_of_its_expiry_is_used_or_expires(office:
     proved(office, account_id)
 
 
+def test_C7_a_credit_that_two_machines_expire_between_the_reads_of_one_expires_once(office: Office, account_id: str) -> None:
+    """The credit as it was before and the balance as it is after look broken together; read again, there is nothing to do."""
+    give(office, account_id, 1000, expires_on=TODAY)
+    office.clock.advance(days=1)
+    office.trouble.meanwhile(lambda: expire_all(office), on="load", at=2)
+    (expired,) = expire_all(office)
+    assert (expired.open_minor, expired.expired_minor) == (0, 1000)
+    assert [str(entry.draft.kind) for entry in office.entries(account_id)] == ["credit_issued", "credit_expired"]
+    proved(office, account_id)
+
+
 # Reversal
 
 

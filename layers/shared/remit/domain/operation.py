@@ -151,6 +151,8 @@ class Operation:
         if taken and taken.source_id == source_id and not keeps_discount:
             item = item.lose_discount(source_id)
             self._discounts.append((item.invoice_id, taken.discount.reversed()))
+        if not self.get(Payment, source_id).allocated_to(item.invoice_id):  # its disputes are this invoice's no more (P9)
+            item = replace(item, disputed_by=tuple(each for each in item.disputed_by if each != source_id))
         self.change(item)
 
     def _released(self, item: OpenItem, account: str) -> OpenItem:

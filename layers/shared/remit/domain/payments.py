@@ -134,8 +134,9 @@ class Dispute:
     """A payer's bank takes money back, for good or until the dispute is decided (P9).
 
     `amount_minor` was withdrawn, and `fee_minor` is the gateway's fee for it. `posted` is what the journal knows of it,
-    `held_minor` the customer's own credit that is held meanwhile. `wallet_minor`: what a lost one took out of the wallet.
-    `opened_at`: when the payer's bank began it; `reported_at`: when the gateway last said something of it.
+    `held_minor` its share of the customer's own credit that is held meanwhile (`Payment.holding`). `wallet_minor`: what a lost
+    one took out of the wallet. `opened_at`: when the payer's bank began it; `reported_at`: when the gateway last said
+    something of it.
     """
 
     id: str
@@ -272,13 +273,22 @@ class Payment:
 
     @property
     def cash_minor(self) -> int:
-        """What the journal says is in the firm's cash of it, before refunds: less what disputes took, their fees included."""
-        taken = sum(
-            dispute.fee_minor + (0 if dispute.posted is DisputeStatus.WON else dispute.amount_minor)
-            for dispute in self.disputes
-            if dispute.posted is not None
-        )
-        return (self.amount_minor if self.status is PaymentStatus.SUCCEEDED else 0) - taken
+        """What the journal says is in the firm's cash of it, before refunds: less what disputes took, their fees included. Of
+        money that went back whole, the fees alone are missing."""
+        fees = sum(dispute.fee_minor for dispute in self.disputes if dispute.posted is not None)
+        if self.status is not PaymentStatus.SUCCEEDED:
+            return -fees
+        return self.amount_minor - self.withheld_minor - self.lost_minor - fees
+
+    @property
+    def withheld_minor(self) -> int:
+        """What disputes withhold by the journal."""
+        return sum(dispute.amount_minor for dispute in self.disputes if dispute.posted is DisputeStatus.OPEN)
+
+    @property
+    def lost_minor(self) -> int:
+        """What lost disputes took by the journal."""
+        return sum(dispute.amount_minor for dispute in self.disputes if dispute.posted is DisputeStatus.LOST)
 
     @property
     def held_minor(self) -> int:
@@ -434,6 +444,22 @@ class Payment:
                 capture_minor=self.capture_minor,
             )
         return replace(self, capture_minor=wanted, look_up_at=look_up_at)
+
+    def holding(self, held_minor: int, changed: Dispute | None = None) -> "Payment":
+        """With `changed` as it stands now, and `held_minor` of its own credit held for all open disputes together.
+
+        What is held belongs to no single dispute, so that it follows from the facts and not from which one was heard first
+        (G3): an open dispute holds what is unapplied as far as it goes, a lost one takes of what is held, a won one lets go of
+        what the others do not need. Of 50.00 unapplied, disputes of 30.00 and 40.00 hold all; when the first is lost, 20.00
+        stays held, and when the second is won as well, 20.00 is unapplied again. The shares shown go by the disputes' ids.
+        """
+        left, disputes = held_minor, []
+        for each in self.disputes:
+            dispute = changed if changed and each.id == changed.id else each
+            share = min(left, dispute.amount_minor) if dispute.posted is DisputeStatus.OPEN else 0
+            left -= share
+            disputes.append(replace(dispute, held_minor=share))
+        return replace(self, disputes=tuple(disputes))
 
     def require_undisputed(self) -> None:
         """`RuleError` while the payer's bank withholds money of this payment: what becomes of it is open (P9)."""

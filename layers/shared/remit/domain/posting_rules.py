@@ -20,7 +20,7 @@ firm's: `revenue:<category>`, `tax:<code>`, `cash:<method or gateway>`, `refunds
 | … of a top-up invoice | also top_ups | also wallet |
 | payment allocated later | credit | receivable |
 | allocation reversed | receivable | credit |
-| payment reverted | receivable (open again), credit, wallet, its fee; bad_debt (what is nowhere left) | cash |
+| payment reverted | receivable (open again), credit, held, wallet, its fee; bad_debt (what is nowhere left) | cash, disputes |
 | dispute opened | disputes, gateway_fees; credit (unapplied part) | cash; held |
 | dispute won | cash; held | disputes; credit |
 | dispute lost | receivable (open again), held, wallet, the fee; bad_debt (what is nowhere left) | disputes |
@@ -49,7 +49,7 @@ from remit.domain.journal import EntryDraft, EntryKind, Posting, Side
 from remit.domain.money import split
 from remit.domain.open_items import Movement, OpenItem
 from remit.domain.orders import Discount, OrderKind
-from remit.domain.payments import Dispute, Payment
+from remit.domain.payments import Dispute, Payment, PaymentStatus
 from remit.domain.refunds import Refund, RefundFrom
 from remit.domain.wallet import Draw, WalletCharge
 
@@ -246,34 +246,39 @@ def payment_reverted(payment: Payment, unapplied_minor: int, effects: Effects, w
 
     Invoices are open again, at their full price where the payment had earned a discount: receivable Dr, credit Dr (what
     was unapplied), wallet Dr (what it had topped up), its card fee Dr; cash Cr, discounts Cr, tax Cr. What is nowhere left
-    of it (it was refunded) is a loss: bad_debt Dr.
+    of it (it was refunded) is a loss: bad_debt Dr. What open disputes withhold has left cash already: disputes Cr, held Dr.
     """
+    withheld = payment.withheld_minor
     taken = [
         _debit("credit", unapplied_minor, payment.id),
+        _debit("held", payment.held_minor, payment.id),
         _debit("wallet", payment.wallet_minor, payment.id),
         *_fee_back(payment),
     ]
-    return _money_back(
-        EntryKind.PAYMENT_REVERTED, payment, f"cash:{payment.cash_account}", payment.amount_minor, taken, effects, why
-    )
+    gone_from = [
+        _credit("disputes", withheld, payment.id),
+        _credit(f"cash:{payment.cash_account}", payment.amount_minor - withheld, payment.id),
+    ]
+    return _money_back(EntryKind.PAYMENT_REVERTED, payment, gone_from, taken, effects, why)
 
 
 def dispute_opened(payment: Payment, dispute: Dispute, why: Circumstances) -> EntryDraft:
     """The gateway withholds the money and takes a fee; the customer's unapplied part is held (P9).
 
     A dispute of 121.00 with a fee of 15.00, of which 21.00 was unapplied: disputes 12100 Dr, gateway_fees 1500 Dr, credit 2100
-    Dr; cash:stripe 13600 Cr, held 2100 Cr.
+    Dr; cash:stripe 13600 Cr, held 2100 Cr. When the payment has gone back whole before, only the fee is left to take.
     """
+    withheld = 0 if payment.status is PaymentStatus.REVERTED else dispute.amount_minor
     return _draft(
         EntryKind.DISPUTE_OPENED,
         payment.account_id,
         payment.currency,
         why,
         [
-            _debit("disputes", dispute.amount_minor, payment.id),
+            _debit("disputes", withheld, payment.id),
             _debit("gateway_fees", dispute.fee_minor, payment.id),
             _debit("credit", dispute.held_minor, payment.id),
-            _credit(f"cash:{payment.cash_account}", dispute.amount_minor + dispute.fee_minor, payment.id),
+            _credit(f"cash:{payment.cash_account}", withheld + dispute.fee_minor, payment.id),
             _credit("held", dispute.held_minor, payment.id),
         ],
         documents={"payment": (payment.id,), "gateway": (dispute.id,)},
@@ -305,7 +310,8 @@ def dispute_lost(payment: Payment, dispute: Dispute, effects: Effects, why: Circ
         _debit("wallet", dispute.wallet_minor, payment.id),
         *(_fee_back(payment) if dispute.amount_minor == payment.amount_minor else ()),
     ]
-    return _money_back(EntryKind.DISPUTE_LOST, payment, "disputes", dispute.amount_minor, taken, effects, why, gateway=dispute.id)
+    gone_from = [_credit("disputes", dispute.amount_minor, payment.id)]
+    return _money_back(EntryKind.DISPUTE_LOST, payment, gone_from, taken, effects, why, gateway=dispute.id)
 
 
 def _fee_back(payment: Payment) -> list[Posting]:
@@ -322,13 +328,13 @@ def _fee_back(payment: Payment) -> list[Posting]:
 def _money_back(
     kind: EntryKind,
     payment: Payment,
-    gone_from: str,
-    amount_minor: int,
+    gone_from: Sequence[Posting],
     taken: Sequence[Posting],
     effects: Effects,
     why: Circumstances,
     gateway: str | None = None,
 ) -> EntryDraft:
+    amount_minor = sum(posting.amount_minor for posting in gone_from)
     reopened = -effects.paid_minor
     lost = amount_minor - reopened - sum(posting.amount_minor for posting in taken)
     if lost < 0:
@@ -339,7 +345,7 @@ def _money_back(
         payment.account_id,
         payment.currency,
         why,
-        [*effects.postings(), *taken, _debit("bad_debt", lost, payment.id), _credit(gone_from, amount_minor, payment.id)],
+        [*effects.postings(), *taken, _debit("bad_debt", lost, payment.id), *gone_from],
         documents=documents | ({"gateway": (gateway,)} if gateway else {}),
     )
 

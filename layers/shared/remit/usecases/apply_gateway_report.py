@@ -1,6 +1,6 @@
 """Take in what the gateway says of a payment (G3, G4, P4, P8, P9)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -11,7 +11,6 @@ from remit.domain.firm import Firm, LostDispute
 from remit.domain.open_items import OpenItem
 from remit.domain.operation import Operation
 from remit.domain.payments import (
-    Allocation,
     Dispute,
     DisputeStatus,
     GatewayReport,
@@ -31,7 +30,8 @@ def apply_gateway_report(report: GatewayReport, request: Request[Payment], firm:
 
     Reports may come twice, late and in any order: `request` guards against the same event, the merge against
     their order. What is posted depends on the facts and on what was posted before, so the last report leads to the same
-    ledger whichever it is. Money that arrives is never refused: what its invoice no longer needs becomes unapplied
+    books whichever it is. What is gone takes unapplied credit first, held or not, then what it left in the wallet, then what
+    it paid, the latest allocation first. Money that arrives is never refused: what its invoice no longer needs becomes unapplied
     credit. `NotFoundError` when the payment is not known (yet).
     """
     now = clock.now()
@@ -114,108 +114,113 @@ def post_arrival(operation: Operation, payment: Payment, report: GatewayReport, 
 
 
 def post_reversal(operation: Operation, payment_id: str) -> None:
-    """The money went back whole: what it paid is open again, what was unapplied or in the wallet is gone (P8).
+    """The money went back whole: what it paid is open again, what was unapplied, held or in the wallet is gone (P8).
 
-    What disputes have taken before is gone already, and is not taken twice.
+    What lost disputes have taken before is gone already, and is not taken twice. What open ones withhold goes back with the rest,
+    and nothing is left for them to decide.
     """
     payment = operation.get(Payment, payment_id)
-    gone = sum(each.amount_minor for each in payment.disputes if each.posted in (DisputeStatus.OPEN, DisputeStatus.LOST))
-    left = payment.amount_minor - gone
-    unapplied = min(payment.unapplied_minor, left)
-    wallet = min(payment.wallet_minor, left - unapplied)
-    fee = payment.fee if gone == 0 else None
-    reopened = latest_first(payment.allocations, left - unapplied - wallet - (fee.gross_minor if fee else 0))
+    left = payment.amount_minor - payment.lost_minor
+    unapplied = min(payment.unapplied_minor, left - payment.held_minor)
+    wallet = min(payment.wallet_minor, left - payment.held_minor - unapplied)
+    paid = left - payment.held_minor - unapplied - wallet
+    fee = payment.fee if payment.fee and payment.fee.gross_minor <= paid else None
+    reopened = latest_first(payment.allocations, paid - (fee.gross_minor if fee else 0))
     operation.reopen(payment_id, reopened)
-    emptied = operation.get(Payment, payment_id)
+    emptied = operation.get(Payment, payment_id).holding(0)
     operation.change(replace(emptied, status=PaymentStatus.REVERTED, unapplied_minor=0, wallet_minor=0))
     if left:
         reverted = replace(payment, amount_minor=left, wallet_minor=wallet, fee=fee)
         operation.post(posting_rules.payment_reverted, reverted, unapplied)
 
 
+MOVED = (DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST)
+"""How a dispute stands for which money was withdrawn."""
+
+
 def unposted_disputes(payment: Payment) -> list[Dispute]:
-    """Disputes that moved money and that the journal does not know as they are. None before the payment itself is posted,
-    and none of money that went back whole."""
+    """Disputes that moved money and that the journal does not know as they are. None before the payment itself is posted; of
+    money that went back whole, only those whose fee is not known."""
+    moved = [dispute for dispute in payment.disputes if dispute.status in MOVED]
+    if payment.status is PaymentStatus.REVERTED:
+        return [dispute for dispute in moved if dispute.posted is None and dispute.fee_minor]
     if payment.status is not PaymentStatus.SUCCEEDED:
         return []
-    moved = (DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST)
-    return [dispute for dispute in payment.disputes if dispute.status in moved and dispute.posted is not dispute.status]
+    return [dispute for dispute in moved if dispute.posted is not dispute.status]
 
 
 def post_disputes(operation: Operation, payment_id: str, firm: Firm) -> None:
-    """Post every dispute up to where it stands: opened first, whatever was heard first (P9)."""
+    """Post every dispute up to where it stands: opened first, whatever was heard first (P9). One that was won and is lost after
+    all withholds its money a second time."""
     for dispute in unposted_disputes(operation.get(Payment, payment_id)):
-        if dispute.posted is None:
-            operation.why = replace(operation.why, effective_on=firm.today(dispute.opened_at or dispute.reported_at))
-            _open_dispute(operation, payment_id, dispute.id)
-        operation.why = replace(operation.why, effective_on=firm.today(dispute.reported_at))
-        if dispute.status is DisputeStatus.WON:
-            _win_dispute(operation, payment_id, dispute.id)
-        elif dispute.status is DisputeStatus.LOST:
-            _lose_dispute(operation, payment_id, dispute.id, firm)
+        if dispute.posted is None or dispute.posted is DisputeStatus.WON:
+            began = (dispute.opened_at if dispute.posted is None else None) or dispute.reported_at
+            operation.why = replace(operation.why, effective_on=firm.today(began))
+            _open_dispute(operation, payment_id, dispute)
+        decide = _DECIDED.get(dispute.status)
+        if decide and operation.get(Payment, payment_id).status is PaymentStatus.SUCCEEDED:
+            operation.why = replace(operation.why, effective_on=firm.today(dispute.reported_at))
+            decide(operation, payment_id, dispute, firm)
 
 
-def _dispute(operation: Operation, payment_id: str, dispute_id: str) -> Dispute:
-    return next(dispute for dispute in operation.get(Payment, payment_id).disputes if dispute.id == dispute_id)
-
-
-def _set(operation: Operation, payment_id: str, dispute: Dispute) -> Payment:
+def _open_dispute(operation: Operation, payment_id: str, dispute: Dispute) -> None:
+    """Withhold the money, hold the customer's unapplied part, and flag the invoices that the payment paid. Of money that went
+    back whole nothing is left to withhold: only the fee is posted."""
     payment = operation.get(Payment, payment_id)
-    disputes = tuple(dispute if each.id == dispute.id else each for each in payment.disputes)
-    changed = replace(payment, disputes=disputes)
-    operation.change(changed)
-    return changed
-
-
-def _open_dispute(operation: Operation, payment_id: str, dispute_id: str) -> None:
-    """Withhold the money, hold the customer's unapplied part, and flag the invoices that the payment paid."""
-    payment, dispute = operation.get(Payment, payment_id), _dispute(operation, payment_id, dispute_id)
     held = min(payment.unapplied_minor, dispute.amount_minor)  # what is in the wallet is used up before it is lost
-    operation.change(payment.take(held))
-    opened = replace(dispute, posted=DisputeStatus.OPEN, held_minor=held)
-    payment = _set(operation, payment_id, opened)
+    opened = replace(dispute, posted=DisputeStatus.OPEN)
+    if payment.status is PaymentStatus.SUCCEEDED:
+        operation.change(payment.take(held).holding(payment.held_minor + held, opened))
+    else:
+        operation.change(payment.holding(0, opened))
+    _flag(operation, payment_id)
+    fee = dispute.fee_minor if dispute.posted is None else 0
+    operation.post_plain(posting_rules.dispute_opened, payment, replace(opened, fee_minor=fee, held_minor=held))
+
+
+def _flag(operation: Operation, payment_id: str) -> None:
+    """The invoices that the payment pays are flagged while one of its disputes is open, and free after the last one."""
+    payment = operation.get(Payment, payment_id)
     for allocation in payment.allocations:
         item = operation.item(allocation.invoice_id)
-        if payment_id not in item.disputed_by:
-            operation.change(replace(item, disputed_by=(*item.disputed_by, payment_id)))
-    operation.post_plain(posting_rules.dispute_opened, payment, opened)
+        others = tuple(each for each in item.disputed_by if each != payment_id)
+        operation.change(replace(item, disputed_by=(*others, payment_id) if payment.withheld_minor else others))
 
 
-def _unflag(operation: Operation, payment_id: str, allocations: Sequence[Allocation]) -> None:
-    """Invoices are free again when the last dispute of the payment is decided."""
-    if any(dispute.posted is DisputeStatus.OPEN for dispute in operation.get(Payment, payment_id).disputes):
-        return
-    for allocation in allocations:
-        item = operation.item(allocation.invoice_id)
-        operation.change(replace(item, disputed_by=tuple(each for each in item.disputed_by if each != payment_id)))
+def _win_dispute(operation: Operation, payment_id: str, dispute: Dispute, _firm: Firm) -> None:
+    payment = operation.get(Payment, payment_id)
+    still_held = min(payment.held_minor, payment.withheld_minor - dispute.amount_minor)
+    released = payment.held_minor - still_held
+    won = replace(dispute, posted=DisputeStatus.WON)
+    operation.change(payment.put_back(released).holding(still_held, won))
+    _flag(operation, payment_id)
+    operation.post_plain(posting_rules.dispute_won, payment, replace(won, held_minor=released))
 
 
-def _win_dispute(operation: Operation, payment_id: str, dispute_id: str) -> None:
-    dispute = _dispute(operation, payment_id, dispute_id)
-    operation.change(operation.get(Payment, payment_id).put_back(dispute.held_minor))
-    payment = _set(operation, payment_id, replace(dispute, posted=DisputeStatus.WON, held_minor=0))
-    _unflag(operation, payment_id, payment.allocations)
-    operation.post_plain(posting_rules.dispute_won, payment, dispute)
-
-
-def _lose_dispute(operation: Operation, payment_id: str, dispute_id: str, firm: Firm) -> None:
+def _lose_dispute(operation: Operation, payment_id: str, dispute: Dispute, firm: Firm) -> None:
     """What the money had paid is open again, latest allocation first; or it is written off, as the firm decides. Before that
-    goes what it had left in the wallet."""
-    dispute = _dispute(operation, payment_id, dispute_id)
+    goes what is held, and what it had left in the wallet."""
     disputed = operation.get(Payment, payment_id)
+    held = min(disputed.held_minor, dispute.amount_minor)
     whole = dispute.amount_minor == disputed.amount_minor
     fee = disputed.fee.gross_minor if disputed.fee and whole else 0
-    wallet = min(disputed.wallet_minor, dispute.amount_minor - dispute.held_minor - fee)
-    reopened = latest_first(disputed.allocations, dispute.amount_minor - dispute.held_minor - fee - wallet)
+    wallet = min(disputed.wallet_minor, dispute.amount_minor - held - fee)
+    reopened = latest_first(disputed.allocations, dispute.amount_minor - held - fee - wallet)
     operation.reopen(payment_id, reopened)
-    operation.change(replace(operation.get(Payment, payment_id), wallet_minor=disputed.wallet_minor - wallet))
     lost = replace(dispute, posted=DisputeStatus.LOST, wallet_minor=wallet)
-    payment = _set(operation, payment_id, replace(lost, held_minor=0))
-    _unflag(operation, payment_id, disputed.allocations)
-    operation.post(posting_rules.dispute_lost, payment, lost)
+    left = replace(operation.get(Payment, payment_id), wallet_minor=disputed.wallet_minor - wallet)
+    operation.change(left.holding(disputed.held_minor - held, lost))
+    _flag(operation, payment_id)
+    operation.post(posting_rules.dispute_lost, left, replace(lost, held_minor=held))
     if firm.money.lost_dispute is LostDispute.WRITE_OFF:
         for allocation in reopened:
             item = operation.item(allocation.invoice_id)
             if item.open_minor:
                 operation.change(item.write_off())
                 operation.post(posting_rules.invoice_written_off, operation.item(item.invoice_id))
+
+
+_DECIDED: Mapping[DisputeStatus, Callable[[Operation, str, Dispute, Firm], None]] = {
+    DisputeStatus.WON: _win_dispute,
+    DisputeStatus.LOST: _lose_dispute,
+}

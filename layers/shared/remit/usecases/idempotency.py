@@ -79,7 +79,13 @@ def persist[T](books: Books, decide: Callable[[], tuple[Changes, T]], *, wait: C
     For what is harmless when repeated, because deciding again finds it done; what is not needs `once`.
     """
     for attempt in range(ATTEMPTS):
-        changes, result = decide()
+        try:
+            changes, result = decide()
+        except LedgerBrokenError:
+            if attempt == TORN_READS:
+                raise
+            wait(attempt)
+            continue
         if not changes:
             return result
         try:
