@@ -9,6 +9,7 @@ from pydantic import Field
 from remit.contract.accounts import AddressBody, AddressView, TaxIdBody, TaxIdView, TermId, TimeZone
 from remit.contract.common import AmountMinor, Body, Currency, Day, Email, Flag, PositiveMinor, ShortText, View
 from remit.domain.accounts import TaxId
+from remit.domain.collection import MAX_DAYS, MAX_RETRIES, RetryPolicy
 from remit.domain.dunning import DunningPolicy, Tier
 from remit.domain.firm import Firm, LostDispute, MoneyRules, Switches
 from remit.domain.orders import OrderKind
@@ -131,6 +132,9 @@ class SwitchesBody(Body):
     dunning: Flag = False
 
 
+RetryDay = Annotated[int, Field(strict=True, ge=1, le=MAX_DAYS)]
+
+
 class FirmBody(Body):
     """The whole profile; what is not named goes back to its default."""
 
@@ -150,6 +154,11 @@ class FirmBody(Body):
     dunning_tiers: Annotated[list[TierBody], Field(min_length=3, max_length=3)] | None = None
     switches: SwitchesBody = SwitchesBody()
     money: MoneyRulesBody = MoneyRulesBody()
+    collection_retries: Annotated[list[RetryDay], Field(max_length=MAX_RETRIES)] = Field(
+        list(RetryPolicy().after_days),
+        description="Days after the due date, rising, on which a declined automatic charge is tried again; none: never",
+        examples=[[3, 5, 7]],
+    )
 
     def to_domain(self) -> Firm:
         """Raises `InvalidError` for codes, terms or tiers that contradict themselves."""
@@ -176,6 +185,7 @@ class FirmBody(Body):
             dunning_policy=policy,
             switches=Switches(**self.switches.model_dump()),
             money=MoneyRules(**self.money.model_dump()),
+            collection_retries=RetryPolicy(tuple(self.collection_retries)),
         )
 
 
@@ -260,6 +270,7 @@ class FirmView(View):
     dunning_tiers: list[TierView]
     switches: SwitchesView
     money: MoneyRulesView
+    collection_retries: list[int]
 
     @classmethod
     def of(cls, firm: Firm) -> "FirmView":
@@ -270,5 +281,6 @@ class FirmView(View):
                 "tax_codes": list(firm.tax_codes.values()),
                 "terms": list(firm.terms.values()),
                 "dunning_tiers": list(firm.dunning_policy.tiers),
+                "collection_retries": list(firm.collection_retries.after_days),
             }
         )

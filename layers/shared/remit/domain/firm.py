@@ -7,6 +7,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from remit.domain.accounts import Address, TaxId
+from remit.domain.collection import RetryPolicy
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.money import exponent
@@ -59,7 +60,8 @@ class Firm:
     """The firm's profile and rules.
 
     `invoice_prefix` and `credit_note_prefix` start the yearly number series: `INV` → `INV-2026-000001`. `templates`:
-    kind of order → the template of its invoices (I7), `invoice` unless named.
+    kind of order → the template of its invoices (I7), `invoice` unless named. `collection_retries`: when a declined
+    collection is tried again (S4).
     """
 
     name: str
@@ -76,6 +78,7 @@ class Firm:
     dunning_policy: DunningPolicy = field(default_factory=DunningPolicy)
     switches: Switches = field(default_factory=Switches)
     money: MoneyRules = field(default_factory=MoneyRules)
+    collection_retries: RetryPolicy = field(default_factory=RetryPolicy)
     version: int = 0
 
     def __post_init__(self) -> None:

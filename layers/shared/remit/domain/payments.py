@@ -18,6 +18,13 @@ MAX_ALLOCATIONS = 40
 """Invoices that one payment may be allocated to in one atomic write."""
 
 
+AUTHENTICATION_REQUIRED = "authentication_required"
+"""The failure of a charge that the bank wants its holder to confirm: nobody but the payer can go on (S4)."""
+
+NOT_CHARGED = "not_charged"
+"""How an attempt ended that the gateway never came to know."""
+
+
 class PaymentStatus(StrEnum):
     """`PENDING`: stored before the gateway was asked (P4), so its outcome may be unknown. `REQUIRES_ACTION`: the payer must
     authenticate. `AUTHORIZED`: the money is reserved, not taken (P7). `SUCCEEDED` alone brings money into the journal;
@@ -88,7 +95,8 @@ class Transaction:
     """Something that happened to a payment (P5). `amount_minor` in the payment's currency.
 
     `type` is `authorization`, `capture`, `failure`, `refund`, `dispute` or `reversal`; `id` is the gateway's own. One charge
-    may be authorised and later captured: two transactions of one id.
+    may be authorised and later captured: two transactions of one id. `note` is the reason of a failure or dispute;
+    `is_hard`: after this failure, trying the method again is pointless (S4).
     """
 
     occurred_at: datetime
@@ -96,6 +104,7 @@ class Transaction:
     id: str
     amount_minor: int
     note: str | None = None
+    is_hard: bool = False
 
 
 class DisputeStatus(StrEnum):
@@ -170,6 +179,21 @@ class Fee:
 
 
 @dataclass(frozen=True, slots=True)
+class Collected:
+    """That a payment was asked for by automatic collection (S4): as attempt `number` (from 1) for the due date `due_on`,
+    from the method that the customer knows by `method_label`. `next_due_on`: when the next part falls due.
+
+    `retry_on`: when it is tried again, once it has failed; None: not by itself.
+    """
+
+    due_on: date
+    number: int
+    method_label: str
+    next_due_on: date | None = None
+    retry_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayReport:
     """What a gateway says about a payment: the domain's form of an event, whoever sent it.
 
@@ -205,7 +229,8 @@ class Payment:
     `wallet_minor` is how much did.
     `saved_method` is the gateway's id of the method charged without the payer being there; `capture_later` only
     authorises (P7), and `capture_minor` is what was then asked to be captured. `method_saved_for_later`: the payer agreed
-    to be charged again. `look_up_at`: when to ask the gateway for an outcome that is still unknown.
+    to be charged again. `look_up_at`: when to ask the gateway for an outcome that is still unknown. `collected`: which
+    attempt of an automatic collection it is, if of any.
     """
 
     id: str
@@ -239,6 +264,7 @@ class Payment:
     capture_minor: int | None = None
     authorized_until: datetime | None = None
     look_up_at: datetime | None = None
+    collected: Collected | None = None
     entries: tuple[int, ...] = ()
     version: int = 0
 
@@ -279,9 +305,13 @@ class Payment:
 
     @property
     def returned_at(self) -> datetime | None:
+        return self.returned_by.occurred_at if self.returned_by else None
+
+    @property
+    def returned_by(self) -> Transaction | None:
+        """The failure with which a charge that had brought the money came back."""
         captured = {transaction.id for transaction in self.transactions if transaction.type == "capture"}
-        failures = [each for each in self.transactions if each.type == "failure" and each.id in captured]
-        return max((failure.occurred_at for failure in failures), default=None)
+        return max((each for each in self.transactions if each.type == "failure" and each.id in captured), default=None)
 
     @property
     def is_outcome_unknown(self) -> bool:

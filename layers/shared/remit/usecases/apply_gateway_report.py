@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from remit.domain import posting_rules
 from remit.domain.actor import Actor
+from remit.domain.collection_attempts import ended_at, with_retry
 from remit.domain.errors import LedgerBrokenError
 from remit.domain.firm import Firm, LostDispute
 from remit.domain.open_items import OpenItem
@@ -56,7 +57,8 @@ def _taken_in(report: GatewayReport, actor: Actor, firm: Firm, books: Books, now
         *(open_item_ref(report.account_id, invoice_id) for invoice_id in report.invoice_ids),
     )
     known = need(loaded, payment_ref(report.account_id, report.payment_id))
-    payment = known.with_report(report)
+    merged = known.with_report(report)
+    payment = with_retry(merged, firm.collection_retries, firm.today(ended_at(merged)))
     arrived = payment.status is PaymentStatus.SUCCEEDED and known.status is not PaymentStatus.SUCCEEDED
     returned = payment.returned_at if payment.status is PaymentStatus.SUCCEEDED else None
     if not (arrived or returned or unposted_disputes(payment)):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from remit.domain.actor import Actor, Channel
 from remit.domain.errors import RuleError, TransientError
 from remit.domain.firm import Firm
-from remit.domain.payments import Payment, PaymentStatus
+from remit.domain.payments import NOT_CHARGED, Payment, PaymentStatus
 from remit.usecases.apply_gateway_report import note_answer, touched_items
 from remit.usecases.charge_saved_method import ask_gateway
 from remit.usecases.idempotency import persist
@@ -85,7 +85,7 @@ def ask_about(payment: Payment, firm: Firm, books: Books, gateway: PaymentGatewa
     if not payment.is_outcome_unknown:
         return payment
     if now - payment.created_at >= ASK_AGAIN_UNTIL:
-        return end_attempt(payment, "not_charged", books)
+        return end_attempt(payment, NOT_CHARGED, books)
     return ask_gateway(payment, AGENDA, firm, books, gateway, clock) if _is_wanted(payment, books) else payment
 
 
