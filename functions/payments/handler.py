@@ -301,7 +301,9 @@ def setup(account_id: AccountId, body: Annotated[SetupBody, Body()], idempotency
     responses=responses(200, "How the account pays"),
 )
 def collection(account_id: AccountId, body: Annotated[CollectionBody, Body()]) -> PaymentMethodsView:
-    account = set_collection(account_id, body.collect_automatically, api.actor, books, deployed_clock())
+    account = set_collection(
+        account_id, body.collect_automatically, api.actor, current_firm(books), books, journal, deployed_clock()
+    )
     return PaymentMethodsView.of(account)
 
 
@@ -312,7 +314,8 @@ def collection(account_id: AccountId, body: Annotated[CollectionBody, Body()]) -
     responses=responses(200, "How the account pays"),
 )
 def make_default(account_id: AccountId, method_id: ChosenMethod) -> PaymentMethodsView:
-    return PaymentMethodsView.of(choose_default_method(account_id, method_id, api.actor, books, deployed_clock()))
+    firm, clock = current_firm(books), deployed_clock()
+    return PaymentMethodsView.of(choose_default_method(account_id, method_id, api.actor, firm, books, journal, clock))
 
 
 @api.app.delete(
@@ -323,7 +326,8 @@ def make_default(account_id: AccountId, method_id: ChosenMethod) -> PaymentMetho
     responses=responses(200, "How the account pays"),
 )
 def forget(account_id: AccountId, method_id: ChosenMethod) -> PaymentMethodsView:
-    return PaymentMethodsView.of(forget_method(account_id, method_id, api.actor, books, gateway(), deployed_clock()))
+    firm, clock = current_firm(books), deployed_clock()
+    return PaymentMethodsView.of(forget_method(account_id, method_id, api.actor, firm, books, journal, gateway(), clock))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def saves_method(world: World) -> Attempt | None:
     report = MethodReport(customer.id, saved.id, f"cus_{customer.id}", world.clock.now())
     return Attempt(
         says=f"{customer.id} saves {saved.id}, a {kind}",
-        call=lambda request: save_method(report, request.actor, world.books, world.gateway, world.clock),
+        call=lambda request: save_method(report, request.actor, world.firm, world.books, world.books, world.gateway, world.clock),
         by=GATEWAY,
         kind=None,
     )
@@ -143,13 +143,17 @@ def changes_settings(world: World) -> Attempt | None:
     saved = world.pick(customer.account.payment.saved_methods) if customer else None
     if customer is None or saved is None:
         return None
-    wanted = world.sometimes(0.8)
+    wanted, firm = world.sometimes(0.8), world.firm
     changes = {
         "collect by itself" if wanted else "not collect": lambda actor: set_collection(
-            customer.id, wanted, actor, world.books, world.clock
+            customer.id, wanted, actor, firm, world.books, world.books, world.clock
         ),
-        "charge first": lambda actor: choose_default_method(customer.id, saved.id, actor, world.books, world.clock),
-        "forget": lambda actor: forget_method(customer.id, saved.id, actor, world.books, world.gateway, world.clock),
+        "charge first": lambda actor: choose_default_method(
+            customer.id, saved.id, actor, firm, world.books, world.books, world.clock
+        ),
+        "forget": lambda actor: forget_method(
+            customer.id, saved.id, actor, firm, world.books, world.books, world.gateway, world.clock
+        ),
     }
     said = world.random.choice(list(changes))
     return Attempt(

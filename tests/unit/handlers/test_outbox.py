@@ -85,7 +85,8 @@ def test_events_carry_no_names_and_no_free_text(outbox: ModuleType, office: Offi
 
 def test_a_payment_that_turns_to_failed_is_an_event_and_only_then(outbox: ModuleType, office: Office) -> None:
     account_id = office.open_account()
-    payment, _ = office.checkout(account_id, office.invoice(account_id))
+    invoice_id = office.invoice(account_id)
+    payment, _ = office.checkout(account_id, invoice_id)
     before = len(office.books.stream_records())
     for n, status in enumerate([PaymentStatus.FAILED, PaymentStatus.FAILED, PaymentStatus.PROCESSING, PaymentStatus.FAILED]):
         office.gateway_says(report_on(payment, status, n, failure="card_declined"), f"evt_{n}")
@@ -97,6 +98,10 @@ def test_a_payment_that_turns_to_failed_is_an_event_and_only_then(outbox: Module
         "payment_id": payment.id,
         "currency": "EUR",
         "amount_minor": 12100,
+        "invoice_ids": [invoice_id],
+        "attempt": None,
+        "next_attempt_on": None,
+        "payer_must_act": None,
     }
 
 

@@ -65,6 +65,7 @@ class Outcome(StrEnum):
 
 PAYER_MUST_ACT = (Outcome.HARD_DECLINE, Outcome.AUTHENTICATION_REQUIRED)
 
+
 class MethodStanding(StrEnum):
     """The method to be charged now, beside those that were tried for the invoice: the one of the last attempt or of none, one
     that has not been tried, or one that was declined for good."""
@@ -105,6 +106,7 @@ class Why(StrEnum):
     RETRIES_EXHAUSTED = "retries_exhausted"
     PAID_BEFORE = "paid_before"
     CANCELED = "canceled"
+    SWITCHED_OFF = "switched_off"
 
 
 @dataclass(frozen=True, slots=True)

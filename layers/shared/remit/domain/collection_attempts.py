@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
-from remit.domain.collection import Attempts, MethodStanding, Outcome, RetryPolicy
+from remit.domain.collection import PAYER_MUST_ACT, Attempts, MethodStanding, Outcome, RetryPolicy
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import AUTHENTICATION_REQUIRED, NOT_CHARGED, Payment, PaymentStatus
 
@@ -48,13 +48,20 @@ def ended_at(attempt: Payment) -> datetime:
 
 
 def attempts_so_far(item: OpenItem, last: Payment | None, ended_on: date | None, due_on: date, method_id: str) -> Attempts:
-    """What was tried for the invoice, for a due date and a method. A due date before the one that was tried for counts with
-    it: what is due by the later is charged together."""
-    noted = item.collection
-    if noted is None or last is None:
+    """What was tried for the invoice, for a due date and a method."""
+    if last is None:
         return Attempts()
-    number = noted.attempts if noted.due_on and due_on <= noted.due_on else 0
+    _, number = counted_for(item, due_on)
     return Attempts(number, outcome_of(last), ended_on, _standing(method_id, last, declined_for_good(item, last)))
+
+
+def counted_for(item: OpenItem, due_on: date) -> tuple[date, int]:
+    """For which due date an attempt counts, and how many were made for it. A due date before the one that was tried for counts
+    with it: what is due by the later is charged together."""
+    noted = item.collection
+    if noted is None or noted.due_on is None or due_on > noted.due_on:
+        return due_on, 0
+    return noted.due_on, noted.attempts
 
 
 def declined_for_good(item: OpenItem, last: Payment | None) -> tuple[str, ...]:
@@ -72,7 +79,8 @@ def _standing(method_id: str, last: Payment, declined: tuple[str, ...]) -> Metho
 
 
 def with_retry(attempt: Payment, policy: RetryPolicy, ended_on: date) -> Payment:
-    """The attempt of a collection with the day on which it is tried again as things stand; others as they are.
+    """The attempt of a collection with the day on which it is tried again as things stand, and whether the payer must act first;
+    other payments as they are.
 
     It depends on what is known of the payment alone, not on the order in which it was told (G3). What fails shortly before
     the next part is due is charged together with it.
@@ -86,4 +94,5 @@ def with_retry(attempt: Payment, policy: RetryPolicy, ended_on: date) -> Payment
         days.append(ended_on + wait)
     if outcome in (Outcome.DECLINED, Outcome.AUTHENTICATION_REQUIRED) and collected.next_due_on:
         days.append(max(ended_on, collected.next_due_on))
-    return replace(attempt, collected=replace(collected, retry_on=min(days, default=None)))
+    must_act = outcome if outcome in PAYER_MUST_ACT else None
+    return replace(attempt, collected=replace(collected, retry_on=min(days, default=None), payer_must_act=must_act))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 
+from remit.domain.collection import Outcome
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.money import split
 from remit.domain.open_items import OpenItem
@@ -183,7 +184,8 @@ class Collected:
     """That a payment was asked for by automatic collection (S4): as attempt `number` (from 1) for the due date `due_on`,
     from the method that the customer knows by `method_label`. `next_due_on`: when the next part falls due.
 
-    `retry_on`: when it is tried again, once it has failed; None: not by itself.
+    Once it has failed, `retry_on` is when it is tried again, None if not by itself; and `payer_must_act` says that the payer has
+    to do something before that can help.
     """
 
     due_on: date
@@ -191,6 +193,7 @@ class Collected:
     method_label: str
     next_due_on: date | None = None
     retry_on: date | None = None
+    payer_must_act: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ declines), https://docs.stripe.com/payments/sepa-debit#failed-payments, https://
 HARD_CARD_DECLINES = frozenset(
     """
     authentication_required authentication_not_handled card_not_supported currency_not_supported do_not_try_again
-    expired_card fraudulent highest_risk_level incorrect_address incorrect_cvc incorrect_number incorrect_zip invalid_account invalid_cvc
-    invalid_expiry_month invalid_expiry_year invalid_number lost_card merchant_blacklist new_account_information_available pickup_card
-    restricted_card revocation_of_all_authorizations revocation_of_authorization security_violation stolen_card
-    stop_payment_order transaction_not_allowed
+    expired_card fraudulent highest_risk_level incorrect_address incorrect_cvc incorrect_number incorrect_zip
+    invalid_account invalid_cvc invalid_expiry_month invalid_expiry_year invalid_number lost_card merchant_blacklist
+    new_account_information_available pickup_card restricted_card revocation_of_all_authorizations
+    revocation_of_authorization security_violation stolen_card stop_payment_order transaction_not_allowed
     """.split()
 )
 """The issuer will not change its mind about this card, or the payer has to take part."""
