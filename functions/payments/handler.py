@@ -296,7 +296,7 @@ def setup(account_id: AccountId, body: Annotated[SetupBody, Body()], idempotency
 @api.app.put(
     "/accounts/<account_id>/payment-methods/collection",
     summary="Say whether invoices are charged on their due dates",
-    description="It counts for invoices issued from now on; switched off it stops all.",
+    description="It counts for invoices issued from now on. Off stops all; on again goes on with what was stopped, one a day.",
     tags=[api.tag],
     responses=responses(200, "How the account pays"),
 )
