@@ -205,8 +205,8 @@ def read(account_id: AccountId, invoice_id: InvoiceId) -> InvoiceView:
 @api.app.get(
     "/accounts/<account_id>/invoices/<invoice_id>/timeline",
     summary="What happened to an invoice, and what is to come",
-    description="Entries, automatic charges, transactions at the gateway, messages, moved due dates, deliveries; ahead: due dates, the end of a "
-    "discount, planned collections.",
+    description="Entries, automatic charges, transactions at the gateway, messages, moved due dates, deliveries; ahead: due "
+    "dates, the end of a discount, planned collections.",
     tags=[api.tag],
     responses=responses(200, "The timeline"),
 )

@@ -19,7 +19,8 @@ from remit.usecases.read_collection import CollectionAttempt, CollectionStanding
 
 class EventKind(StrEnum):
     """What stands on the line: an entry of the journal, an automatic charge and what it came to, a transaction at the gateway, a
-    message to the customer, a due date that was moved, a delivery; and ahead: a part that falls due, the end of a discount, a planned collection."""
+    message to the customer, a due date that was moved, a delivery; and ahead: a part that falls due, the end of a discount, a
+    planned collection."""
 
     ENTRY = "entry"
     COLLECTION_ATTEMPT = "collection_attempt"
@@ -35,8 +36,9 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PastEvent:
-    """`what`: the entry's kind, the attempt's number and outcome, the transaction's type, the message's template. `amount_minor`: how far the entry changed
-    what is open on this invoice, or the transaction's amount. `document_id` leads to the thing itself; `note` says why."""
+    """`what`: the entry's kind, the attempt's number and outcome, the transaction's type, the message's template.
+    `amount_minor`: how far the entry changed what is open on this invoice, or the amount of an attempt or transaction.
+    `document_id` leads to the thing itself; `note` says why."""
 
     occurred_at: datetime
     kind: EventKind
