@@ -18,6 +18,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb.deflate import inflate
 from remit.adapters.dynamodb.entry_facts import unpack
+from remit.domain.collection import PAYER_MUST_ACT
 from remit.domain.errors import TransientError
 
 SOURCE = "remit"
@@ -90,14 +91,14 @@ def _payment_event(account_id: str, image: dict[str, Any], old_image: dict[str, 
         "invoice_ids": [share["invoice_id"] for share in payment.get("intended", ())],
         "attempt": collected.get("number"),
         "next_attempt_on": collected.get("retry_on"),
-        "payer_must_act": collected.get("payer_must_act"),
+        "payer_must_act": collected.get("failed_as") if collected.get("failed_as") in PAYER_MUST_ACT else None,
     }
     return _entry("PaymentFailed", detail)
 
 
 def _has_failed(payment: dict[str, Any]) -> bool:
-    """A debit that comes back is told of by `PaymentReverted`; as an attempt of ours it has failed, too."""
-    return payment["status"] == "failed" or (payment["status"] == "reverted" and "collected" in payment)
+    """An attempt of ours says so itself, also when it is a debit that came back after it had brought the money."""
+    return payment["status"] == "failed" or "failed_as" in payment.get("collected", {})
 
 
 def _payment_facts(image: dict[str, Any]) -> dict[str, Any]:

@@ -418,6 +418,7 @@ disputes = st.builds(
     maybe_text,
     st.none() | st.sampled_from(DisputeStatus),
     st.integers(0, 10**12),
+    is_soft=st.booleans(),
 )
 collected = st.builds(
     Collected, dates, st.integers(1, 9), texts, st.none() | dates, st.none() | dates, st.none() | st.sampled_from(Outcome)

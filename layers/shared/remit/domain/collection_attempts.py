@@ -4,12 +4,13 @@ What an attempt came to is read off its payment, so that nothing is stored twice
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from remit.domain.collection import PAYER_MUST_ACT, Attempts, MethodStanding, Outcome, RetryPolicy
 from remit.domain.open_items import OpenItem
-from remit.domain.payments import AUTHENTICATION_REQUIRED, NOT_CHARGED, Payment, PaymentStatus
+from remit.domain.payments import AUTHENTICATION_REQUIRED, NOT_CHARGED, DisputeStatus, Payment, PaymentStatus, Transaction
+from remit.domain.terms import Method
 
 _OUTCOME: Mapping[PaymentStatus, Outcome] = {
     PaymentStatus.PENDING: Outcome.UNDER_WAY,
@@ -26,11 +27,11 @@ _OUTCOME: Mapping[PaymentStatus, Outcome] = {
 def outcome_of(attempt: Payment) -> Outcome:
     """What the attempt came to, by all that the gateway has said of it. A debit that came back is a failed attempt, with the
     reason it carries; a charge that the gateway never came to know is one that may be tried again."""
-    if returned := attempt.returned_by:
-        return Outcome.HARD_DECLINE if returned.is_hard else Outcome.DECLINED
+    if returned := _returned(attempt):
+        return Outcome.DECLINED if returned.is_soft else Outcome.HARD_DECLINE
     if attempt.status is PaymentStatus.FAILED and attempt.failure == AUTHENTICATION_REQUIRED:
         return Outcome.AUTHENTICATION_REQUIRED
-    if attempt.status is PaymentStatus.FAILED and attempt.is_hard_failure:
+    if attempt.status is PaymentStatus.FAILED and (attempt.is_hard_failure or any(each.is_hard for each in _failures(attempt))):
         return Outcome.HARD_DECLINE
     if attempt.status is PaymentStatus.CANCELED and attempt.failure == NOT_CHARGED:
         return Outcome.DECLINED
@@ -38,13 +39,42 @@ def outcome_of(attempt: Payment) -> Outcome:
 
 
 def reason_of(attempt: Payment) -> str | None:
-    """Why it failed, in the gateway's words."""
-    return attempt.returned_by.note if attempt.returned_by else attempt.failure
+    """Why it failed, in the gateway's words: of a debit, only its charge tells the bank's reason."""
+    if returned := _returned(attempt):
+        return returned.reason
+    told = [each.note for each in _failures(attempt) if attempt.method is Method.BANK_DEBIT and each.note]
+    return told[-1] if told else attempt.failure
+
+
+def _failures(attempt: Payment) -> list[Transaction]:
+    return [each for each in attempt.transactions if each.type == "failure"]
 
 
 def ended_at(attempt: Payment) -> datetime:
     """When its outcome was known: what the wait for the next one counts from."""
-    return attempt.returned_at or attempt.reported_at or attempt.created_at
+    returned = _returned(attempt)
+    return returned.at if returned else attempt.reported_at or attempt.created_at
+
+
+@dataclass(frozen=True, slots=True)
+class _Return:
+    """That a debit came back after it had brought the money: when, why, and whether it may be tried again."""
+
+    at: datetime
+    reason: str | None
+    is_soft: bool
+
+
+def _returned(attempt: Payment) -> _Return | None:
+    """The gateway tells it as the failure of a charge that was captured, or as a dispute that is lost at once. A card's lost
+    dispute is none: its holder objected, and that is no failed charge."""
+    if back := attempt.returned_by:
+        return _Return(back.occurred_at, back.note, not back.is_hard)
+    lost = [dispute for dispute in attempt.disputes if dispute.status is DisputeStatus.LOST]
+    if attempt.method is not Method.BANK_DEBIT or not lost:
+        return None
+    last = max(lost, key=lambda dispute: dispute.reported_at)
+    return _Return(last.reported_at, last.reason, last.is_soft)
 
 
 def attempts_so_far(item: OpenItem, last: Payment | None, ended_on: date | None, due_on: date, method_id: str) -> Attempts:
@@ -79,8 +109,8 @@ def _standing(method_id: str, last: Payment, declined: tuple[str, ...]) -> Metho
 
 
 def with_retry(attempt: Payment, policy: RetryPolicy, ended_on: date) -> Payment:
-    """The attempt of a collection with the day on which it is tried again as things stand, and whether the payer must act first;
-    other payments as they are.
+    """The attempt of a collection with how it failed and the day on which it is tried again, as things stand; other
+    payments as they are.
 
     It depends on what is known of the payment alone, not on the order in which it was told (G3). What fails shortly before
     the next part is due is charged together with it.
@@ -94,5 +124,5 @@ def with_retry(attempt: Payment, policy: RetryPolicy, ended_on: date) -> Payment
         days.append(ended_on + wait)
     if outcome in (Outcome.DECLINED, Outcome.AUTHENTICATION_REQUIRED) and collected.next_due_on:
         days.append(max(ended_on, collected.next_due_on))
-    must_act = outcome if outcome in PAYER_MUST_ACT else None
-    return replace(attempt, collected=replace(collected, retry_on=min(days, default=None), payer_must_act=must_act))
+    failed_as = outcome if outcome in (Outcome.DECLINED, *PAYER_MUST_ACT) else None
+    return replace(attempt, collected=replace(collected, retry_on=min(days, default=None), failed_as=failed_as))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 
-from remit.domain.collection import Outcome
+from remit.domain.collection import PAYER_MUST_ACT, Outcome
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.money import split
 from remit.domain.open_items import OpenItem
@@ -127,7 +127,8 @@ class Dispute:
 
     `amount_minor` was withdrawn, and `fee_minor` is the gateway's fee for it. `posted` is what the journal knows of it,
     `held_minor` the customer's own credit that is held meanwhile. `wallet_minor`: what a lost one took out of the wallet.
-    `opened_at`: when the payer's bank began it; `reported_at`: when the gateway last said something of it.
+    `opened_at`: when the payer's bank began it; `reported_at`: when the gateway last said something of it. `is_soft`: the
+    payer's bank could not pay, nobody objects: a debit may be tried again (S4).
     """
 
     id: str
@@ -140,6 +141,7 @@ class Dispute:
     held_minor: int = 0
     wallet_minor: int = 0
     opened_at: datetime | None = None
+    is_soft: bool = False
 
     def merged(self, other: "Dispute") -> "Dispute":
         """The later word about the same dispute: a decision outranks what led to it, whatever came first (G3). Of two words
@@ -184,8 +186,7 @@ class Collected:
     """That a payment was asked for by automatic collection (S4): as attempt `number` (from 1) for the due date `due_on`,
     from the method that the customer knows by `method_label`. `next_due_on`: when the next part falls due.
 
-    Once it has failed, `retry_on` is when it is tried again, None if not by itself; and `payer_must_act` says that the payer has
-    to do something before that can help.
+    Once it has failed, `failed_as` says how, and `retry_on` when it is tried again; None: not by itself.
     """
 
     due_on: date
@@ -193,7 +194,12 @@ class Collected:
     method_label: str
     next_due_on: date | None = None
     retry_on: date | None = None
-    payer_must_act: Outcome | None = None
+    failed_as: Outcome | None = None
+
+    @property
+    def payer_must_act(self) -> Outcome | None:
+        """What the payer has to see to before another try can help."""
+        return self.failed_as if self.failed_as in PAYER_MUST_ACT else None
 
 
 @dataclass(frozen=True, slots=True)

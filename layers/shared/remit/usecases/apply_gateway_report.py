@@ -76,16 +76,16 @@ def _taken_in(report: GatewayReport, actor: Actor, firm: Firm, books: Books, now
     if returned:
         operation.why = replace(operation.why, effective_on=firm.today(returned))
         post_reversal(operation, payment.id)
-        _collect_again(operation, payment)
+    _collect_again(operation, payment)
     return operation.changes(), operation.get(Payment, payment.id)
 
 
 def _collect_again(operation: Operation, returned: Payment) -> None:
-    """Let collection look again at what a returned debit had paid, when that is to be tried again (S4)."""
+    """Let collection look again at what a debit had paid that came back, when it is to be tried again (S4)."""
     retry_on = returned.collected.retry_on if returned.collected else None
-    for share in returned.intended if retry_on else ():
-        item = operation.item(share.invoice_id)
-        if retry_on and item.open_minor:
+    for share in returned.intended:
+        item = operation.item(share.invoice_id) if operation.holds(OpenItem, share.invoice_id) else None
+        if retry_on and item and item.open_minor:
             operation.change(replace(item, collect_on=min(retry_on, item.collect_on or retry_on)))
 
 

@@ -36,9 +36,9 @@ def read_timeline(account_id: str, journal: Journal, cursor: str | None, limit: 
     """The next `limit` events, newest first, and where to go on.
 
     The entries of each currency, the changes, the notes, the messages and the payments are a stream each, read in its own
-    order and merged by time; of each no more is read than one page can show. The cursor holds a place for every stream that has been
-    shown of, so what is written meanwhile shifts nothing. `NotFoundError` for an unknown account, `InvalidError` for
-    a cursor that no page had.
+    order and merged by time; of each no more is read than one page can show. The cursor holds a place for every stream that
+    has been shown of, so what is written meanwhile shifts nothing. `NotFoundError` for an unknown account, `InvalidError` for a
+    cursor that no page had.
     """
     account, balances = journal.account_with_balances(account_id)
     if account is None:

@@ -27,6 +27,10 @@ HARD_DEBIT_FAILURES = frozenset(
 )
 """The account or its mandate is gone."""
 
+SOFT_RETURNS = frozenset({"insufficient_funds", "bank_cannot_process"})
+"""Reasons of the dispute by which Stripe tells that a debit came back, with which it may be tried again. The others say that
+the payer or the bank objects, or that the account is gone (https://docs.stripe.com/api/disputes/object#dispute_object-reason)."""
+
 HOPELESS_ADVICE = frozenset({"do_not_try_again", "confirm_card_data"})
 """The card network's own advice, where it gives one: never, or not before the holder has put the card's data right. The third,
 `try_again_later`, leaves it to the code (https://docs.stripe.com/declines/card#retrying-issuer-declines)."""
