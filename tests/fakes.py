@@ -581,6 +581,7 @@ class FakeGateway:
     forgotten: set[str] = field(default_factory=set)
     outcomes: dict[str, tuple[PaymentStatus, str | None, bool]] = field(default_factory=dict)
     charged: dict[str, PaymentStatus] = field(default_factory=dict)
+    failures: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
     captured: dict[str, int] = field(default_factory=dict)
     names: dict[str, PaymentName] = field(default_factory=dict)
     refunds: dict[str, RefundReport] = field(default_factory=dict)
@@ -636,7 +637,8 @@ class FakeGateway:
             if status is PaymentStatus.SUCCEEDED and payment.capture_later:
                 status = PaymentStatus.AUTHORIZED
             self.charged.setdefault(payment.id, status)
-            return self._report(payment, now, failure, hard)
+            self.failures.setdefault(payment.id, (failure, hard))
+            return self._report(payment, now)
 
     def look_up(self, payment: Payment, now: datetime) -> GatewayReport | None:
         with self.trouble.step("look_up"):
@@ -659,8 +661,9 @@ class FakeGateway:
         with self.trouble.step("payment_of"):
             return self.names.get(transaction_id)
 
-    def _report(self, payment: Payment, now: datetime, failure: str | None = None, hard: bool = False) -> GatewayReport:
+    def _report(self, payment: Payment, now: datetime) -> GatewayReport:
         status = self.charged[payment.id]
+        failure, hard = self.failures.get(payment.id, (None, False)) if status is PaymentStatus.FAILED else (None, False)
         return GatewayReport(
             payment_id=payment.id,
             account_id=payment.account_id,

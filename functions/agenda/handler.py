@@ -26,6 +26,7 @@ from remit.usecases.expire_credit import expire_credit
 from remit.usecases.ports import AgendaKind, DueThing
 from remit.usecases.resolve_outcome import Outcome, resolve_outcome
 from remit.usecases.submit_refund import submit_refund
+from remit.usecases.tell_card_expiry import tell_card_expiry
 
 PAGE = 200
 RESERVE_MS = 60_000
@@ -70,6 +71,10 @@ def _expire(due: DueThing, firm: Firm) -> str:
     return "still usable" if credit.open_minor else "expired"
 
 
+def _card_expires(due: DueThing, firm: Firm) -> str:
+    return "told" if tell_card_expiry(due.account_id, firm, books, deployed_clock()) else "replaced"
+
+
 def _by_instant(firm: Firm, now: datetime) -> str:
     return now.isoformat()
 
@@ -93,6 +98,7 @@ WORK: dict[AgendaKind, Work] = {
     AgendaKind.REFUND: Work(_by_instant, _refund),
     AgendaKind.CREDIT_EXPIRY: Work(_by_date, _expire),
     AgendaKind.COLLECTION: Work(_by_date, _collect),
+    AgendaKind.CARD_EXPIRY: Work(_by_date, _card_expires),
 }
 """Kind → work, in the order in which it is done: what is under way is cleared up before anything new is begun."""
 

@@ -48,6 +48,7 @@ from remit.usecases.place_order import place_order, quote_order
 from remit.usecases.ports import account_ref, batch_ref
 from remit.usecases.postpone_due_date import postpone_due_date
 from remit.usecases.prove_numbers import prove_numbers
+from remit.usecases.read_collection import read_collection
 from remit.usecases.report_delivery import report_delivery
 from remit.usecases.revise_order import revise_order
 from remit.usecases.void_invoice import void_invoice
@@ -196,14 +197,14 @@ def read(account_id: AccountId, invoice_id: InvoiceId) -> InvoiceView:
     issued = read_invoice(account_id, invoice_id, books)
     if issued is None:
         return InvoiceView.of_draft(preview_invoice(account_id, invoice_id, firm, books, clock), today)
-    return InvoiceView.of(issued, today)
+    return InvoiceView.of(issued, today, read_collection(issued.open_item, firm, books, journal, clock))
 
 
 @api.app.get(
     "/accounts/<account_id>/invoices/<invoice_id>/timeline",
     summary="What happened to an invoice, and what is to come",
-    description="Entries, transactions at the gateway, messages, moved due dates, deliveries; ahead: due dates, the end of a "
-    "discount, planned collections.",
+    description="Entries, automatic charges, transactions at the gateway, messages, moved due dates, deliveries; ahead: due "
+    "dates, the end of a discount, planned collections.",
     tags=[api.tag],
     responses=responses(200, "The timeline"),
 )

@@ -1,8 +1,8 @@
 """DynamoDB stream → event bus: what was written becomes known, with no second write that could be lost.
 
-Every journal entry becomes an event named after its operation, and a payment that turns to failed becomes
-`PaymentFailed`. Delivery is at least once; the `id` in the detail is the same each time. Events carry ids and
-amounts, no names and no free text.
+Every journal entry becomes an event named after its operation. A payment that turns to failed becomes `PaymentFailed`, and so
+does an automatic collection whose debit comes back; an expiry that an account was noted to be told of becomes `CardExpiring`.
+Delivery is at least once; the `id` in the detail is the same each time. Events carry ids and amounts, no names and no free text.
 """
 
 import base64
@@ -18,6 +18,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb.deflate import inflate
 from remit.adapters.dynamodb.entry_facts import unpack
+from remit.domain.collection import PAYER_MUST_ACT
 from remit.domain.errors import TransientError
 
 SOURCE = "remit"
@@ -51,6 +52,8 @@ def event_of(record: dict[str, Any]) -> dict[str, Any] | None:
         return _entry_event(account_id, item)
     if item["type"] == "payment":
         return _payment_event(account_id, image, record["dynamodb"].get("OldImage"))
+    if item["type"] == "account":
+        return _card_event(account_id, image, record["dynamodb"].get("OldImage"))
     return None
 
 
@@ -72,24 +75,61 @@ def _entry_event(account_id: str, item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _payment_event(account_id: str, image: dict[str, Any], old_image: dict[str, Any] | None) -> dict[str, Any] | None:
-    payment = _deflated_facts(image)
-    before = _deflated_facts(old_image)["status"] if old_image else None
-    if payment["status"] != "failed" or before == "failed":
+    """`attempt` is its number among the automatic attempts for one due date, None for a payment that somebody made;
+    `next_attempt_on` when it is tried again by itself; `payer_must_act` what stands in the way of that."""
+    payment = _payment_facts(image)
+    before = _payment_facts(old_image) if old_image else None
+    if not _has_failed(payment) or (before and _has_failed(before)):
         return None
+    collected = payment.get("collected") or {}
     detail = {
         "id": f"{payment['id']}.failed",
         "account_id": account_id,
         "payment_id": payment["id"],
         "currency": payment["currency"],
         "amount_minor": payment["amount_minor"],
+        "invoice_ids": [share["invoice_id"] for share in payment.get("intended", ())],
+        "attempt": collected.get("number"),
+        "next_attempt_on": collected.get("retry_on"),
+        "payer_must_act": collected.get("failed_as") if collected.get("failed_as") in PAYER_MUST_ACT else None,
     }
     return _entry("PaymentFailed", detail)
 
 
-def _deflated_facts(image: dict[str, Any]) -> dict[str, Any]:
-    """What a payment keeps deflated; Lambda hands binary values over in base64."""
-    facts: dict[str, Any] = json.loads(inflate(base64.b64decode(image["deflated"]["B"])))
+def _has_failed(payment: dict[str, Any]) -> bool:
+    """An attempt of ours says so itself, also when it is a debit that came back after it had brought the money."""
+    return payment["status"] == "failed" or "failed_as" in payment.get("collected", {})
+
+
+def _payment_facts(image: dict[str, Any]) -> dict[str, Any]:
+    """What a payment keeps deflated, in two streams; Lambda hands binary values over in base64."""
+    facts: dict[str, Any] = {}
+    for stream in ("deflated", "content"):
+        if stream in image:
+            facts |= json.loads(inflate(base64.b64decode(image[stream]["B"])))
     return facts
+
+
+def _card_event(account_id: str, image: dict[str, Any], old_image: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The card whose expiry the account was just noted to be told of."""
+    known = _expiries_told(old_image) if old_image else set()
+    told = next(iter(_expiries_told(image) - known), None)
+    if told is None:
+        return None
+    method_id, expires = told
+    detail = {
+        "id": f"{account_id}.{method_id}.{expires}",
+        "account_id": account_id,
+        "method_id": method_id,
+        "expires": expires,
+    }
+    return _entry("CardExpiring", detail)
+
+
+def _expiries_told(image: dict[str, Any]) -> set[tuple[str, str]]:
+    account = json.loads(_plain(image["body"]))
+    methods = account.get("payment", {}).get("saved_methods", ())
+    return {(saved["id"], saved["expiry_told"]) for saved in methods if saved.get("expiry_told")}
 
 
 def _entry(detail_type: str, detail: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from remit.adapters.clock import deployed_clock
-from remit.adapters.dynamodb.books import DynamoBooks
+from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.stripe.events import DisputeReport, dispute_report_of, method_of, report_of
 from remit.adapters.stripe.refunds import is_of_refund, refund_report_of
@@ -31,6 +31,7 @@ ACTOR = Actor("stripe", Channel.GATEWAY)
 
 logger = Logger()
 books = DynamoBooks()
+journal = DynamoJournal()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
@@ -61,7 +62,7 @@ def _apply_dispute(dispute: DisputeReport, event: dict[str, Any]) -> None:
 
 
 def _save(report: MethodReport, event: dict[str, Any]) -> None:
-    saved = save_method(report, ACTOR, books, gateway(), deployed_clock())
+    saved = save_method(report, ACTOR, current_firm(books), books, journal, gateway(), deployed_clock())
     logger.info("method saved", extra={"event_id": event["id"], "account_id": report.account_id, "kept": saved is not None})
 
 

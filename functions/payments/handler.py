@@ -299,7 +299,8 @@ def setup(account_id: AccountId, body: Annotated[SetupBody, Body()], idempotency
     responses=responses(200, "How the account pays"),
 )
 def make_default(account_id: AccountId, method_id: ChosenMethod) -> PaymentMethodsView:
-    return PaymentMethodsView.of(choose_default_method(account_id, method_id, api.actor, books, deployed_clock()))
+    firm, clock = current_firm(books), deployed_clock()
+    return PaymentMethodsView.of(choose_default_method(account_id, method_id, api.actor, firm, books, journal, clock))
 
 
 @api.app.delete(
@@ -310,7 +311,8 @@ def make_default(account_id: AccountId, method_id: ChosenMethod) -> PaymentMetho
     responses=responses(200, "How the account pays"),
 )
 def forget(account_id: AccountId, method_id: ChosenMethod) -> PaymentMethodsView:
-    return PaymentMethodsView.of(forget_method(account_id, method_id, api.actor, books, gateway(), deployed_clock()))
+    firm, clock = current_firm(books), deployed_clock()
+    return PaymentMethodsView.of(forget_method(account_id, method_id, api.actor, firm, books, journal, gateway(), clock))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def method_delivery(world: World, event: Event, report: MethodReport) -> Attempt
 
     return Attempt(
         says=f"{event.id}: {report.account_id} saved {report.method_id}",
-        call=lambda request: save_method(report, request.actor, world.books, world.gateway, world.clock),
+        call=lambda request: save_method(report, request.actor, world.firm, world.books, world.books, world.gateway, world.clock),
         note=note,
         by=GATEWAY,
         kind=None,
@@ -171,10 +171,14 @@ def changes_settings(world: World) -> Attempt | None:
     firm = world.firm
     changes = {
         "collect by itself" if settings["collect_automatically"] else "not collect": lambda actor: change_account(
-            customer.id, settings, actor, firm, world.books, world.clock
+            customer.id, settings, actor, firm, world.books, world.books, world.clock
         ),
-        "charge first": lambda actor: choose_default_method(customer.id, saved.id, actor, world.books, world.clock),
-        "forget": lambda actor: forget_method(customer.id, saved.id, actor, world.books, world.gateway, world.clock),
+        "charge first": lambda actor: choose_default_method(
+            customer.id, saved.id, actor, firm, world.books, world.books, world.clock
+        ),
+        "forget": lambda actor: forget_method(
+            customer.id, saved.id, actor, firm, world.books, world.books, world.gateway, world.clock
+        ),
     }
     said = world.random.choice(list(changes))
     return Attempt(

@@ -216,7 +216,7 @@ class Office:
         return self._id(open_account(wish, request, self.firm, self.books, self.clock, self.ids))
 
     def change(self, account_id: str, **changes: Any) -> Account:
-        return change_account(account_id, changes, CLERK, self.firm, self.books, self.clock)
+        return change_account(account_id, changes, CLERK, self.firm, self.books, self.journal, self.clock)
 
     def order(
         self,

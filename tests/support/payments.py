@@ -18,18 +18,27 @@ from remit.usecases.ports import AgendaKind
 from remit.usecases.reallocate_payment import Reallocation, reallocate_payment
 from remit.usecases.resolve_outcome import Resolution, resolve_outcome
 from remit.usecases.reverse_payment import Reversal, reverse_payment
-from remit.usecases.saved_methods import MethodReport, save_method
+from remit.usecases.saved_methods import MethodReport, choose_default_method, forget_method, save_method
 from remit.usecases.start_checkout import CheckoutWish, start_checkout
 from tests.support.builders import CLERK, STRIPE, Office, report_on
 
 
 def saves(office: Office, account_id: str, method_id: str = "pm_visa") -> Account | None:
     report = MethodReport(account_id, method_id, f"cus_{account_id}", office.clock.now())
-    return save_method(report, STRIPE, office.books, office.gateway, office.clock)
+    return save_method(report, STRIPE, office.firm, office.books, office.books, office.gateway, office.clock)
 
 
 def collects_automatically(office: Office, account_id: str, wanted: bool = True) -> Account:
     return office.change_account(account_id, collect_automatically=wanted)
+
+
+def chooses(office: Office, account_id: str, method_id: str) -> Account:
+    return choose_default_method(account_id, method_id, CLERK, office.firm, office.books, office.books, office.clock)
+
+
+def forgets(office: Office, account_id: str, method_id: str) -> Account:
+    books = office.books
+    return forget_method(account_id, method_id, CLERK, office.firm, books, books, office.gateway, office.clock)
 
 
 def charge(office: Office, account_id: str, *invoices: str | Pick, key: str | None = None, **more: Any) -> Payment:
@@ -75,7 +84,8 @@ def collect(office: Office, account_id: str, invoice_id: str) -> Collected:
 def due(office: Office, kind: AgendaKind) -> list[str]:
     """The ids of what the agenda has of a kind by now."""
     now = office.clock.now()
-    until = now.isoformat() if kind is not AgendaKind.COLLECTION else office.firm.today(now).isoformat()
+    by_date = kind in (AgendaKind.COLLECTION, AgendaKind.CARD_EXPIRY, AgendaKind.CREDIT_EXPIRY)
+    until = office.firm.today(now).isoformat() if by_date else now.isoformat()
     return [thing.id for thing in office.books.due(kind, until, None, 10**6)[0]]
 
 

@@ -21,6 +21,7 @@ from remit.domain.accounts import (
 )
 from remit.domain.actor import Actor, Channel
 from remit.domain.automations import Automation
+from remit.domain.collection import Outcome
 from remit.domain.credit_notes import CreditNote, CreditNoteLine
 from remit.domain.credits import Credit, CreditKind, TaxOption
 from remit.domain.dunning import DunningPolicy, DunningState, Tier
@@ -66,7 +67,7 @@ from remit.domain.orders import (
     parts_of,
     price,
 )
-from remit.domain.payments import Allocation, Dispute, DisputeStatus, Fee, Payment, PaymentStatus, Transaction
+from remit.domain.payments import Allocation, Collected, Dispute, DisputeStatus, Fee, Payment, PaymentStatus, Transaction
 from remit.domain.refunds import Refund, RefundFrom, RefundSource, RefundStatus
 from remit.domain.tax import TaxCode, TaxKind, TaxSubtotal
 from remit.domain.terms import (
@@ -170,7 +171,14 @@ def tuples_of[T](values: st.SearchStrategy[T]) -> st.SearchStrategy[tuple[T, ...
 
 mode_changes = st.builds(ModeChange, dates, st.sampled_from(PaymentMode))
 saved_methods = st.builds(
-    SavedMethod, words, words, st.sampled_from(Method), texts, instants, st.none() | st.sampled_from(["2027-01", "2031-12"])
+    SavedMethod,
+    words,
+    words,
+    st.sampled_from(Method),
+    texts,
+    instants,
+    st.none() | st.sampled_from(["2027-01", "2031-12"]),
+    st.none() | st.just("2027-01"),
 )
 auto_top_ups = st.builds(AutoTopUp, currencies, st.integers(1, 10**6), st.integers(0, 10**6), st.integers(10**6, 10**9))
 payment_settings = st.builds(
@@ -366,7 +374,18 @@ def open_items(draw: st.DrawFn) -> OpenItem:
         top_up_minor=draw(st.integers(0, 10**12)),
         postponements=draw(tuples_of(postponements)),
         deliveries=draw(tuples_of(st.builds(Delivery, percents, dates, actors, instants))),
-        collection=draw(st.none() | st.builds(Collection, instants, st.sampled_from(CollectionResult), st.none() | ids("pay"))),
+        collection=draw(
+            st.none()
+            | st.builds(
+                Collection,
+                instants,
+                st.sampled_from(CollectionResult),
+                st.none() | ids("pay"),
+                st.none() | dates,
+                st.integers(0, 9),
+                tuples_of(words),
+            )
+        ),
         disputed_by=draw(tuples_of(ids("pay"))),
         deducted_on=draw(st.none() | ids("inv")),
         collect_on=draw(st.none() | dates) if open_minor else None,
@@ -376,7 +395,9 @@ def open_items(draw: st.DrawFn) -> OpenItem:
 
 
 allocations = st.builds(Allocation, ids("inv"), amounts)
-transactions = st.builds(Transaction, instants, st.sampled_from(["capture", "failure"]), words, amounts, maybe_text)
+transactions = st.builds(
+    Transaction, instants, st.sampled_from(["capture", "failure"]), words, amounts, maybe_text, st.booleans()
+)
 disputes = st.builds(
     Dispute,
     words,
@@ -387,6 +408,10 @@ disputes = st.builds(
     maybe_text,
     st.none() | st.sampled_from(DisputeStatus),
     st.integers(0, 10**12),
+    is_soft=st.booleans(),
+)
+collected = st.builds(
+    Collected, dates, st.integers(1, 9), texts, st.none() | dates, st.none() | dates, st.none() | st.sampled_from(Outcome)
 )
 fees = st.builds(Fee, amounts, st.integers(0, 10**9), words)
 payments = st.builds(
@@ -422,6 +447,7 @@ payments = st.builds(
     capture_minor=st.none() | amounts,
     authorized_until=st.none() | instants,
     look_up_at=st.none() | instants,
+    collected=st.none() | collected,
     entries=sequences,
     version=versions,
 )

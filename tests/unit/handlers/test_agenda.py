@@ -78,3 +78,14 @@ def test_P4_an_outcome_that_stays_unknown_is_told_by_a_metric(
     assert agenda.handler({}, context())["done"] == {"outcome": 1}
     assert '"OutcomesUnknown":[1.0]' in capsys.readouterr().out.replace(" ", "")
     assert pay.due(office, AgendaKind.OUTCOME) == []
+
+
+def test_P3_a_card_whose_last_month_has_begun_is_told_of_once(agenda: ModuleType, office: Office) -> None:
+    account_id = office.open_account()
+    pay.saves(office, account_id)
+    office.clock.advance(days=1500)
+    assert agenda.handler({}, context())["done"] == {"card_expiry": 1}
+    assert agenda.handler({}, context())["done"] == {}
+    card = office.account(account_id).payment.default_saved
+    assert card is not None
+    assert card.expiry_told == card.expires == "2030-01"

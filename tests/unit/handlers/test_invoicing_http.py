@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from remit.domain.invoices import invoice_id_for
+from remit.domain.payments import Payment
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import DiscountTax, EarlyDiscount
+from tests.support import collection as col
 from tests.support.builders import Office
 from tests.support.handlers import CONTEXT, answered, http_event
 from tests.support.invoicing import THIRDS, TWO_TEN, with_terms
@@ -143,3 +145,40 @@ def test_I3_a_batch_over_http_answers_the_same_again(call: Call, office: Office)
     assert call("GET", f"/invoice-batches/{batch['id']}") == (200, batch)
     status, proof = call("GET", "/number-series/INV-2026")
     assert (status, proof["count"], proof["pending"], proof["gaps"]) == (200, 3, 0, [])
+
+
+def test_S4_an_invoice_shows_every_attempt_and_when_the_next_is(call: Call, office: Office) -> None:
+    account_id = col.collecting(office, "pm_visa")
+    at = f"/accounts/{account_id}/invoices/{office.invoice(account_id)}"
+    assert call("GET", at)[1]["collection"] == {"next_on": "2026-04-01", "why": "not_due", "attempts": []}
+    office.gateway.outcomes["pm_visa"] = col.SOFT
+    office.clock.advance(days=30)
+    col.run(office, account_id)
+    (payment,) = office.books.all(Payment)
+    collection = call("GET", at)[1]["collection"]
+    assert collection == {
+        "next_on": "2026-04-04",
+        "why": "retry_later",
+        "attempts": [
+            {
+                "payment_id": payment.id,
+                "number": 1,
+                "due_on": "2026-04-01",
+                "made_at": payment.created_at.isoformat().replace("+00:00", "Z"),
+                "method_label": "visa 4242",
+                "amount_minor": 12100,
+                "outcome": "declined",
+                "reason": "insufficient_funds",
+                "retry_on": "2026-04-04",
+            }
+        ],
+    }
+    timeline = call("GET", f"{at}/timeline")[1]
+    seen = [(each["kind"], each["what"], each["note"]) for each in timeline["past"]][1:]
+    assert seen == [("collection_attempt", "attempt 1 from visa 4242: declined", "insufficient_funds")]
+    assert timeline["future"][-1] == {"on": "2026-04-04", "kind": "collection", "amount_minor": 12100}
+
+
+def test_S4_an_invoice_that_is_not_collected_by_itself_says_nothing_of_it(call: Call, office: Office) -> None:
+    account_id = office.open_account()
+    assert call("GET", f"/accounts/{account_id}/invoices/{office.invoice(account_id)}")[1]["collection"] is None

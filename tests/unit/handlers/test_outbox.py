@@ -1,6 +1,7 @@
 """Outbox: what was written becomes events, in order, and nothing that is nobody's business (L3, X1)."""
 
 import json
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from remit.domain.errors import TransientError
 from remit.domain.payments import Allocation, PaymentStatus
+from remit.usecases.tell_card_expiry import tell_card_expiry
+from tests.support import collection as col
 from tests.support.builders import NOW, Office, firm, report_on
 from tests.support.handlers import CONTEXT, load
 
@@ -85,7 +88,8 @@ def test_events_carry_no_names_and_no_free_text(outbox: ModuleType, office: Offi
 
 def test_a_payment_that_turns_to_failed_is_an_event_and_only_then(outbox: ModuleType, office: Office) -> None:
     account_id = office.open_account()
-    payment, _ = office.checkout(account_id, office.invoice(account_id))
+    invoice_id = office.invoice(account_id)
+    payment, _ = office.checkout(account_id, invoice_id)
     before = len(office.books.stream_records())
     for n, status in enumerate([PaymentStatus.FAILED, PaymentStatus.FAILED, PaymentStatus.PROCESSING, PaymentStatus.FAILED]):
         office.gateway_says(report_on(payment, status, n, failure="card_declined"), f"evt_{n}")
@@ -97,7 +101,74 @@ def test_a_payment_that_turns_to_failed_is_an_event_and_only_then(outbox: Module
         "payment_id": payment.id,
         "currency": "EUR",
         "amount_minor": 12100,
+        "invoice_ids": [invoice_id],
+        "attempt": None,
+        "next_attempt_on": None,
+        "payer_must_act": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("outcome", "next_attempt_on", "payer_must_act"),
+    [(col.SOFT, "2026-04-04", None), (col.HARD, None, "hard_decline"), (col.HOLDER, None, "authentication_required")],
+    ids=["declined", "hard decline", "authentication required"],
+)
+def test_S4_a_failed_attempt_tells_what_the_letter_needs_once(
+    outbox: ModuleType,
+    office: Office,
+    outcome: tuple[PaymentStatus, str, bool],
+    next_attempt_on: str | None,
+    payer_must_act: str | None,
+) -> None:
+    account_id = col.collecting(office, "pm_visa")
+    invoice_id = office.invoice(account_id)
+    office.clock.advance(days=30)
+    office.gateway.outcomes["pm_visa"] = outcome
+    before = len(office.books.stream_records())
+    for _ in range(3):
+        col.run(office, account_id)
+    (payment,) = col.attempts(office, invoice_id)
+    office.gateway_says(replace(report_on(payment, PaymentStatus.FAILED, 9, failure=outcome[1]), is_hard_failure=outcome[2]), "e")
+    assert published(outbox, office, before) == [
+        (
+            "PaymentFailed",
+            {
+                "id": f"{payment.id}.failed",
+                "account_id": account_id,
+                "payment_id": payment.id,
+                "currency": "EUR",
+                "amount_minor": 12100,
+                "invoice_ids": [invoice_id],
+                "attempt": 1,
+                "next_attempt_on": next_attempt_on,
+                "payer_must_act": payer_must_act,
+            },
+        )
+    ]
+
+
+def test_S4_P8_a_debit_that_comes_back_is_told_of_as_a_failed_attempt(outbox: ModuleType, office: Office) -> None:
+    account_id = col.collecting(office, "pm_debit")
+    invoice_id = office.invoice(account_id)
+    office.clock.advance(days=30)
+    col.run(office, account_id)
+    before = len(office.books.stream_records())
+    (payment,) = col.attempts(office, invoice_id)
+    col.comes_back(office, payment)
+    events = dict(published(outbox, office, before))
+    assert list(events) == ["PaymentFailed", "PaymentReverted"] or list(events) == ["PaymentReverted", "PaymentFailed"]
+    assert (events["PaymentFailed"]["attempt"], events["PaymentFailed"]["next_attempt_on"]) == (1, "2026-04-04")
+
+
+def test_P3_an_expiring_card_is_an_event_once(outbox: ModuleType, office: Office) -> None:
+    account_id = col.collecting(office, "pm_visa")
+    office.clock.advance(days=1500)
+    before = len(office.books.stream_records())
+    for _ in range(2):
+        tell_card_expiry(account_id, office.firm, office.books, office.clock)
+    office.change_account(account_id, name="Other")
+    detail = {"id": f"{account_id}.pm_visa.2030-01", "account_id": account_id, "method_id": "pm_visa", "expires": "2030-01"}
+    assert published(outbox, office, before) == [("CardExpiring", detail)]
 
 
 def test_what_is_nobodys_business_is_no_event(outbox: ModuleType, office: Office) -> None:

@@ -146,6 +146,18 @@ def test_P7_a_charge_that_is_not_captured_is_an_authorisation_with_its_end() -> 
             "generic_decline",
             True,
         ),
+        (
+            {"code": "card_declined", "decline_code": "generic_decline", "advice_code": "try_again_later"},
+            "generic_decline",
+            False,
+        ),
+        (
+            {"code": "card_declined", "decline_code": "generic_decline", "advice_code": "confirm_card_data"},
+            "generic_decline",
+            True,
+        ),
+        ({"code": "card_declined", "decline_code": "do_not_honor"}, "do_not_honor", False),
+        ({"code": "card_declined", "decline_code": "fraudulent"}, "fraudulent", True),
         ({"code": "authentication_required", "decline_code": "authentication_required"}, "authentication_required", True),
         ({"code": "payment_intent_payment_attempt_failed"}, "payment_intent_payment_attempt_failed", False),
     ],
@@ -209,3 +221,11 @@ def test_what_tells_us_anything_is_of_interest() -> None:
     assert not is_of_interest(event("customer.created", SETUP))
     with pytest.raises(InvalidError, match="unreadable_event"):
         is_of_interest(event("setup_intent.succeeded", {"metadata": {"remit_account_id": "acc_1"}}))
+
+
+@pytest.mark.parametrize(("code", "hard"), [("insufficient_funds", False), ("account_closed", True), (None, False)])
+def test_S4_P8_a_charge_that_fails_says_whether_another_try_is_pointless(code: str | None, hard: bool) -> None:
+    report = report_of(event("charge.failed", FAILED_CHARGE | {"failure_code": code}))
+    assert report is not None
+    assert report.transaction is not None
+    assert (report.transaction.note, report.transaction.is_hard) == (code, hard)

@@ -13,10 +13,10 @@ from remit.domain.terms import CardFee, Due, DueRule, EarlyDiscount, Method, Pay
 from remit.usecases.payment_attempts import LOOK_UP_AFTER, Pick
 from remit.usecases.ports import AgendaKind
 from remit.usecases.resolve_outcome import Outcome
-from remit.usecases.saved_methods import choose_default_method, forget_method, start_setup
+from remit.usecases.saved_methods import start_setup
 from tests.fakes import Fault, MachineDiedError
 from tests.support import payments as pay
-from tests.support.builders import CLERK, NET30, Office, firm, report_on
+from tests.support.builders import NET30, Office, firm, report_on
 from tests.support.refusals import refused
 
 PENDING, PROCESSING, FAILED = PaymentStatus.PENDING, PaymentStatus.PROCESSING, PaymentStatus.FAILED
@@ -51,16 +51,16 @@ def test_A3_a_method_is_saved_once_and_the_first_is_the_default(office: Office, 
 
 def test_A3_another_default_is_chosen_and_a_method_is_given_up_at_the_gateway_too(office: Office, account_id: str) -> None:
     pay.saves(office, account_id, "pm_debit")
-    choose_default_method(account_id, "pm_debit", CLERK, office.books, office.clock)
-    forget_method(account_id, "pm_debit", CLERK, office.books, office.gateway, office.clock)
+    pay.chooses(office, account_id, "pm_debit")
+    pay.forgets(office, account_id, "pm_debit")
     settings = office.account(account_id).payment
     assert ([saved.id for saved in settings.saved_methods], settings.default_method) == (["pm_visa"], "pm_visa")
     assert office.gateway.forgotten == {"pm_debit"}
     assert pay.saves(office, account_id, "pm_debit") is None, "a late event does not bring it back"
     with refused(office.books, "payment_method_not_found", NotFoundError):
-        forget_method(account_id, "pm_debit", CLERK, office.books, office.gateway, office.clock)
+        pay.forgets(office, account_id, "pm_debit")
     with refused(office.books, "payment_method_not_found", NotFoundError):
-        choose_default_method(account_id, "pm_none", CLERK, office.books, office.clock)
+        pay.chooses(office, account_id, "pm_none")
 
 
 def test_A3_a_setup_page_is_found_again_by_its_key_and_makes_one_customer(office: Office) -> None:
@@ -392,17 +392,6 @@ def test_P3_a_collection_that_dies_on_the_way_charges_once(office: Office, accou
     pay.proves(office, account_id)
 
 
-def test_S4_a_failed_collection_is_seen_and_not_tried_again(office: Office, account_id: str, collected_id: str) -> None:
-    office.gateway.outcomes["pm_visa"] = (FAILED, "lost_card", True)
-    office.clock.advance(days=30)
-    collected = pay.collect(office, account_id, collected_id)
-    noted = office.item(account_id, collected_id).collection
-    assert noted is not None
-    assert collected.payment is not None
-    assert (noted.result, noted.payment_id) == (CollectionResult.STARTED, collected.payment.id)
-    assert (collected.payment.failure, pay.due(office, AgendaKind.COLLECTION)) == ("lost_card", [])
-
-
 def test_P3_who_cannot_be_charged_is_skipped_and_the_invoice_says_why(office: Office, account_id: str) -> None:
     pay.collects_automatically(office, account_id)
     no_method, off, under_way, paid = (office.invoice(account_id, 10000) for _ in range(4))
@@ -414,11 +403,11 @@ def test_P3_who_cannot_be_charged_is_skipped_and_the_invoice_says_why(office: Of
     assert pay.collect(office, account_id, under_way).result is CollectionResult.UNDER_WAY
     assert pay.collect(office, account_id, paid).result is None
     for method_id in ("pm_visa", "pm_debit"):
-        forget_method(account_id, method_id, CLERK, office.books, office.gateway, office.clock)
+        pay.forgets(office, account_id, method_id)
     assert pay.collect(office, account_id, no_method).result is CollectionResult.NO_METHOD
     pay.collects_automatically(office, account_id, False)
     assert pay.collect(office, account_id, off).result is CollectionResult.SWITCHED_OFF
-    assert pay.due(office, AgendaKind.COLLECTION) == []
+    assert pay.due(office, AgendaKind.COLLECTION) == [under_way], "the default method changed: it is looked at again"
     assert [note and note.result for note in (office.item(account_id, id).collection for id in (no_method, off))] == [
         CollectionResult.NO_METHOD,
         CollectionResult.SWITCHED_OFF,

@@ -10,6 +10,7 @@ from remit.contract.accounts import AddressBody, AddressView, TaxIdBody, TaxIdVi
 from remit.contract.common import AmountMinor, Body, Currency, Day, Email, Flag, PositiveMinor, ShortText, View
 from remit.domain.accounts import TaxId
 from remit.domain.automations import Automation
+from remit.domain.collection import MAX_DAYS, MAX_RETRIES, RetryPolicy
 from remit.domain.dunning import DunningPolicy, Tier
 from remit.domain.firm import STANDARD_POLICY, Firm, LostDispute, MoneyRules
 from remit.domain.orders import OrderKind
@@ -127,6 +128,9 @@ class TierBody(Body):
     from_days: Annotated[int, Field(strict=True, ge=1, le=3650)]
 
 
+RetryDay = Annotated[int, Field(strict=True, ge=1, le=MAX_DAYS)]
+
+
 class FirmBody(Body):
     """The whole profile; what is not named goes back to its default."""
 
@@ -146,6 +150,11 @@ class FirmBody(Body):
     dunning_tiers: Annotated[list[TierBody], Field(min_length=3, max_length=3)] | None = None
     switches: dict[Automation, Flag] = Field({}, description="What the firm wants done by itself; off unless named")
     money: MoneyRulesBody = MoneyRulesBody()
+    collection_retries: Annotated[list[RetryDay], Field(max_length=MAX_RETRIES)] = Field(
+        list(RetryPolicy().after_days),
+        description="Days after the due date, rising, on which a declined automatic charge is tried again; none: never",
+        examples=[[3, 5, 7]],
+    )
 
     def to_domain(self) -> Firm:
         """Raises `InvalidError` for codes, terms or tiers that contradict themselves."""
@@ -167,6 +176,7 @@ class FirmBody(Body):
             dunning_policies={STANDARD_POLICY: DunningPolicy(tiers)} if tiers else {},
             switches={automation: NEVER for automation, on in self.switches.items() if on},
             money=MoneyRules(**self.money.model_dump()),
+            collection_retries=RetryPolicy(tuple(self.collection_retries)),
         )
 
 
@@ -247,6 +257,7 @@ class FirmView(View):
     dunning_tiers: list[TierView]
     switches: dict[Automation, SwitchView]
     money: MoneyRulesView
+    collection_retries: list[int]
 
     @classmethod
     def of(cls, firm: Firm) -> "FirmView":
@@ -261,5 +272,6 @@ class FirmView(View):
                     automation: {"on": automation in firm.switches, "since": firm.switches.get(automation)}
                     for automation in Automation
                 },
+                "collection_retries": list(firm.collection_retries.after_days),
             }
         )

@@ -24,6 +24,7 @@ from remit.contract.common import (
 )
 from remit.contract.firm import Percent, TaxCodeName, TaxCodeView, TermView
 from remit.domain.accounts import PaymentMode
+from remit.domain.collection import Outcome
 from remit.domain.invoice_batches import MAX_BATCH, BatchLine, InvoiceBatch
 from remit.domain.invoices import invoice_id_for
 from remit.domain.open_items import InvoiceStatus, OpenItem
@@ -46,6 +47,7 @@ from remit.usecases.find_orders import StandingOrder, standing
 from remit.usecases.invoice_timeline import EventKind
 from remit.usecases.issue_invoice import IssuedInvoice
 from remit.usecases.place_order import OrderWish
+from remit.usecases.read_collection import CollectionStanding
 
 
 class LineBody(Body):
@@ -396,6 +398,28 @@ class DeliveryView(View):
     reported_at: datetime
 
 
+class CollectionAttemptView(View):
+    """An automatic charge of the saved method: attempt `number` for the due date `due_on`, a payment like any other."""
+
+    payment_id: Id
+    number: int
+    due_on: date
+    made_at: datetime
+    method_label: str = Field(description="What the customer knows the method by, such as `visa 4242`")
+    amount_minor: int
+    outcome: Outcome
+    reason: str | None = Field(description="Why it failed, in the gateway's words")
+    retry_on: date | None = Field(description="When what failed is tried again; null: not by itself")
+
+
+class CollectionView(View):
+    """How automatic collection stands."""
+
+    next_on: date | None = Field(description="When the saved method is charged next; null: not any more by itself")
+    why: str = Field(description="Why then, or why not any more")
+    attempts: list[CollectionAttemptView]
+
+
 class InvoiceView(View):
     """An invoice. While its order is not invoiced yet it is a `draft`: as it would be if it were issued today, without a
     number. Its links lead to order, subscription, deposits, what paid it, and what credits or reverses it."""
@@ -435,11 +459,12 @@ class InvoiceView(View):
     deliveries: list[DeliveryView]
     delivered_percent: Decimal
     disputed_by: list[str] = Field(description="Payments in dispute that paid it")
-    collect_on: date | None = Field(description="When the saved method is charged by itself")
+    collect_on: date | None = Field(description="When automatic collection looks at it next")
+    collection: CollectionView | None = Field(None, description="When it is read, and collected by itself: every attempt")
     entries: list[str] = Field(description="Ids of the journal entries that touched it")
 
     @classmethod
-    def of(cls, issued: IssuedInvoice, today: date) -> "InvoiceView":
+    def of(cls, issued: IssuedInvoice, today: date, collection: CollectionStanding | None = None) -> "InvoiceView":
         invoice, item = issued.invoice, issued.open_item
         plain = {name: getattr(invoice, name) for name in cls.model_fields if hasattr(invoice, name)}
         plain |= {name: getattr(item, name) for name in _OF_ITEM}
@@ -449,6 +474,8 @@ class InvoiceView(View):
             plain
             | {
                 "overdue": item.is_overdue(today),
+                "collect_on": item.collect_on if item.open_minor else None,
+                "collection": collection,
                 "totals": TotalsView.of(invoice.priced),
                 "lines": lines_of(invoice.priced),
                 "deposits": [DeductionView.of(deduction) for deduction in invoice.priced.deductions],
@@ -467,7 +494,7 @@ class InvoiceView(View):
 
 _OF_ITEM = (
     "status", "open_minor", "total_minor", "written_off_minor", "recovered_minor", "methods", "deducted_on", "credit_notes",
-    "settlements", "postponements", "deliveries", "delivered_percent", "disputed_by", "collect_on",
+    "settlements", "postponements", "deliveries", "delivered_percent", "disputed_by",
 )  # fmt: skip
 """What of an `InvoiceView` may change after the issue."""
 

@@ -7,12 +7,14 @@ from pydantic import Field
 
 from remit.contract.accounts import AccountView, NoteView
 from remit.contract.common import ActorView, ChangeView, Page, View
-from remit.contract.invoices import OpenItemView
+from remit.contract.invoices import CollectionAttemptView, OpenItemView
 from remit.domain.accounts import AccountChange, Note
 from remit.domain.figures import Figure
 from remit.domain.journal import EntryKind, JournalEntry, Side
 from remit.domain.messages import Message, MessageStatus
+from remit.domain.payments import Payment
 from remit.usecases.explain_balance import ExplainedEntry, Explanation
+from remit.usecases.read_collection import attempt_of
 from remit.usecases.read_timeline import TimelineRow
 
 
@@ -207,15 +209,17 @@ class MessagesPage(Page):
 
 
 class TimelineRowView(View):
-    """One event on the account; the member that `type` names tells of it. Documents and money are entries."""
+    """One event on the account; the member that `type` names tells of it. Documents and money are entries; an automatic
+    charge is a `collection_attempt`, whatever it came to."""
 
-    type: Literal["entry", "change", "note", "message"]
+    type: Literal["entry", "change", "note", "message", "collection_attempt"]
     at: datetime
     actor: ActorView
     entry: EntryView | None = None
     change: ChangeView | None = None
     note: NoteView | None = None
     message: MessageView | None = None
+    collection_attempt: CollectionAttemptView | None = None
 
     @classmethod
     def of(cls, row: TimelineRow) -> "TimelineRowView":
@@ -229,6 +233,9 @@ class TimelineRowView(View):
                 return cls(type="note", at=row.at, actor=actor, note=NoteView.model_validate(row.event))
             case Message():
                 return cls(type="message", at=row.at, actor=actor, message=MessageView.model_validate(row.event))
+            case Payment():
+                attempt = CollectionAttemptView.model_validate(attempt_of(row.event))
+                return cls(type="collection_attempt", at=row.at, actor=actor, collection_attempt=attempt)
 
 
 class TimelinePage(Page):

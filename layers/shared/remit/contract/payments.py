@@ -8,6 +8,7 @@ from pydantic import Field
 
 from remit.contract.common import Body, Currency, Day, Flag, Id, Page, PositiveMinor, ShortText, View
 from remit.domain.accounts import Account
+from remit.domain.collection import Outcome
 from remit.domain.invoices import Invoice
 from remit.domain.money import Money
 from remit.domain.open_items import InvoiceStatus, OpenItem
@@ -222,6 +223,15 @@ class PaidInvoiceView(View):
         )
 
 
+class CollectedView(View):
+    """Which automatic attempt a payment is: its number for that due date, and, failed, when it is tried again."""
+
+    due_on: date
+    number: int
+    retry_on: date | None
+    payer_must_act: Outcome | None
+
+
 class PaymentView(View):
     """A payment and all that happened to it. `state` sums the status up: `outstanding`, `cleared` or `failed`."""
 
@@ -247,6 +257,7 @@ class PaymentView(View):
     capture_minor: int | None = Field(description="What of an authorisation was asked to be captured")
     authorized_until: datetime | None
     look_up_at: datetime | None = Field(description="When the gateway is asked for an outcome that is not known")
+    collected: CollectedView | None = Field(description="Of an automatic collection")
     intended: list[AllocationView]
     allocations: list[AllocationView]
     transactions: list[TransactionView]

@@ -32,7 +32,8 @@ class ModeChange:
 class SavedMethod:
     """A payment method that the gateway keeps for the account; nothing here could pay anywhere else (G5).
 
-    `id` is the gateway's own; `label` is what the customer knows it by, such as `visa 4242`; `expires` is `YYYY-MM`.
+    `id` is the gateway's own; `label` is what the customer knows it by, such as `visa 4242`; `expires` is `YYYY-MM`, its last
+    month. `expiry_told`: the expiry that the customer was told of.
     """
 
     id: str
@@ -41,6 +42,14 @@ class SavedMethod:
     label: str
     saved_at: datetime
     expires: str | None = None
+    expiry_told: str | None = None
+
+    @property
+    def tell_expiry_on(self) -> date | None:
+        """The first day of its last month, on which the customer is told that it expires; None when there is nothing to tell."""
+        if self.expires is None or self.expires == self.expiry_told:
+            return None
+        return date.fromisoformat(f"{self.expires}-01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,15 @@ class PaymentSettings:
             "The account has no such saved payment method.",
             saved_methods=[saved.id for saved in self.saved_methods],
         )
+
+    @property
+    def default_saved(self) -> SavedMethod | None:
+        return next((saved for saved in self.saved_methods if saved.id == self.default_method), None)
+
+    @property
+    def tell_expiry_on(self) -> date | None:
+        """When the customer is told that the default method expires (P3)."""
+        return self.default_saved.tell_expiry_on if self.default_saved else None
 
     def with_method(self, saved: SavedMethod) -> "PaymentSettings":
         """Saved once, however often it is told; the first one becomes the default."""

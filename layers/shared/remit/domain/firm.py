@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.automations import Automation
+from remit.domain.collection import RetryPolicy
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.money import exponent
@@ -53,6 +54,7 @@ class Firm:
     `invoice_prefix` and `credit_note_prefix` start the yearly number series: `INV` → `INV-2026-000001`. `templates`:
     kind of order → the template of its invoices (I7), `invoice` unless named. `switches`: what the firm wants done by itself,
     and since when (D1). `dunning_policies` by id; the default policy stands for a `standard` one that is not there.
+    `collection_retries`: when a declined collection is tried again (S4).
     """
 
     name: str
@@ -69,6 +71,7 @@ class Firm:
     dunning_policies: Mapping[str, DunningPolicy] = field(default_factory=dict)
     switches: Mapping[Automation, datetime] = field(default_factory=dict)
     money: MoneyRules = field(default_factory=MoneyRules)
+    collection_retries: RetryPolicy = field(default_factory=RetryPolicy)
     version: int = 0
 
     def __post_init__(self) -> None:

@@ -93,7 +93,8 @@ class TakenDiscount:
 
 
 class CollectionResult(StrEnum):
-    """What came of charging the saved method on a due date (P3). `STARTED`: the payment says how it went on."""
+    """What came of the last look at an invoice that is collected (P3, S4). `STARTED`: the payment says how it went on. The
+    others say why nothing was charged: for now, or not any more."""
 
     STARTED = "started"
     NO_METHOD = "no_saved_method"
@@ -101,15 +102,27 @@ class CollectionResult(StrEnum):
     DISPUTED = "invoice_disputed"
     UNDER_WAY = "payment_under_way"
     SWITCHED_OFF = "switched_off"
+    HARD_DECLINE = "hard_decline"
+    AUTHENTICATION_REQUIRED = "authentication_required"
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    PAID_BEFORE = "paid_before"
+    CANCELED = "canceled"
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The last automatic collection of an invoice: when, what came of it, and the payment it started."""
+    """The last look at an invoice that is collected: when, and what came of it.
+
+    `payment_id` is the last attempt, number `attempts` of those for the due date `due_on`. `declined`: the methods that an
+    earlier attempt has shown to be declined for good. All attempts are payments that say so themselves (`Collected`).
+    """
 
     at: datetime
     result: CollectionResult
     payment_id: str | None = None
+    due_on: date | None = None
+    attempts: int = 0
+    declined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +145,7 @@ class OpenItem:
     `mode` is the account's payment mode when it was issued, in which it finishes (A4). `discount` is what an early
     payment saves. `top_up_minor`: what of a top-up invoice is still to reach the wallet when it is paid (W1).
     `disputed_by` are the payments in dispute that paid it (P9). `deducted_on`: the final invoice that deducts this
-    deposit (I10). `credit_notes`: those that name it (I11). `collect_on`: when the saved method is charged next (P3), and
+    deposit (I10). `credit_notes`: those that name it (I11). `collect_on`: when collection looks at it next (P3), and
     `collection` what came of it last. `deliveries`: what was delivered, in the order of the reports (T2).
     """
 
@@ -237,6 +250,11 @@ class OpenItem:
     def due_on(self, day: date) -> int:
         """What is due by that day: the open amount of the parts whose date has come (S5)."""
         return sum(part.open_minor for part in self.parts if part.due_date and part.due_date <= day)
+
+    def last_due_by(self, day: date) -> date | None:
+        """The latest due date of an open part that has come by `day`."""
+        dates = [part.due_date for part in self.parts if part.open_minor and part.due_date and part.due_date <= day]
+        return max(dates, default=None)
 
     def next_due_after(self, day: date) -> date | None:
         """The earliest due date after `day` of a part that is open."""
@@ -382,7 +400,8 @@ class OpenItem:
             postponements=(*self.postponements, history),
         )
         # What is collected by itself is collected on the due date, wherever that is now (P3).
-        return replace(postponed, collect_on=postponed.next_due) if self.collect_on else postponed
+        is_collected = self.collect_on is not None or self.collection is not None
+        return replace(postponed, collect_on=postponed.next_due) if is_collected else postponed
 
     def deliver(self, delivery: Delivery) -> "OpenItem":
         """Schedule the share of the parts that waited for this delivery (T2).

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import IntEnum, StrEnum
 
+from remit.domain.collection import PAYER_MUST_ACT, Outcome
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.money import split
 from remit.domain.open_items import OpenItem
@@ -16,6 +17,10 @@ from remit.domain.terms import Method
 
 MAX_ALLOCATIONS = 40
 """Invoices that one payment may be allocated to in one atomic write."""
+
+
+AUTHENTICATION_REQUIRED = "authentication_required"
+"""The failure of a charge that the bank wants its holder to confirm: nobody but the payer can go on (S4)."""
 
 
 class PaymentStatus(StrEnum):
@@ -106,7 +111,8 @@ class Transaction:
     """Something that happened to a payment (P5). `amount_minor` in the payment's currency.
 
     `type` is `authorization`, `capture`, `failure`, `refund`, `dispute` or `reversal`; `id` is the gateway's own. One charge
-    may be authorised and later captured: two transactions of one id.
+    may be authorised and later captured: two transactions of one id. `note` is the reason of a failure or dispute;
+    `is_hard`: after this failure, trying the method again is pointless (S4).
     """
 
     occurred_at: datetime
@@ -114,6 +120,7 @@ class Transaction:
     id: str
     amount_minor: int
     note: str | None = None
+    is_hard: bool = False
 
 
 class DisputeStatus(StrEnum):
@@ -136,7 +143,7 @@ class Dispute:
     `amount_minor` was withdrawn, and `fee_minor` is the gateway's fee for it. `posted` is what the journal knows of it,
     `held_minor` its share of the customer's own credit that is held meanwhile (`Payment.holding`). `wallet_minor`: what a lost
     one took out of the wallet. `opened_at`: when the payer's bank began it; `reported_at`: when the gateway last said
-    something of it.
+    something of it. `is_soft`: the payer's bank could not pay, nobody objects: a debit may be tried again (S4).
     """
 
     id: str
@@ -149,6 +156,7 @@ class Dispute:
     held_minor: int = 0
     wallet_minor: int = 0
     opened_at: datetime | None = None
+    is_soft: bool = False
 
     def merged(self, other: "Dispute") -> "Dispute":
         """The later word about the same dispute: a decision outranks what led to it, whatever came first (G3). Of two words
@@ -189,6 +197,27 @@ class Fee:
 
 
 @dataclass(frozen=True, slots=True)
+class Collected:
+    """That a payment was asked for by automatic collection (S4): as attempt `number` (from 1) for the due date `due_on`,
+    from the method that the customer knows by `method_label`. `next_due_on`: when the next part falls due.
+
+    Once it has failed, `failed_as` says how, and `retry_on` when it is tried again; None: not by itself.
+    """
+
+    due_on: date
+    number: int
+    method_label: str
+    next_due_on: date | None = None
+    retry_on: date | None = None
+    failed_as: Outcome | None = None
+
+    @property
+    def payer_must_act(self) -> Outcome | None:
+        """What the payer has to see to before another try can help."""
+        return self.failed_as if self.failed_as in PAYER_MUST_ACT else None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayReport:
     """What a gateway says about a payment: the domain's form of an event, whoever sent it.
 
@@ -224,7 +253,8 @@ class Payment:
     `wallet_minor` is how much did.
     `saved_method` is the gateway's id of the method charged without the payer being there; `capture_later` only
     authorises (P7), and `capture_minor` is what was then asked to be captured. `method_saved_for_later`: the payer agreed
-    to be charged again. `look_up_at`: when to ask the gateway for an outcome that is still unknown.
+    to be charged again. `look_up_at`: when to ask the gateway for an outcome that is still unknown. `collected`: which
+    attempt of an automatic collection it is, if of any.
     """
 
     id: str
@@ -258,6 +288,7 @@ class Payment:
     capture_minor: int | None = None
     authorized_until: datetime | None = None
     look_up_at: datetime | None = None
+    collected: Collected | None = None
     entries: tuple[int, ...] = ()
     version: int = 0
 
@@ -307,9 +338,13 @@ class Payment:
 
     @property
     def returned_at(self) -> datetime | None:
+        return self.returned_by.occurred_at if self.returned_by else None
+
+    @property
+    def returned_by(self) -> Transaction | None:
+        """The failure with which a charge that had brought the money came back."""
         captured = {transaction.id for transaction in self.transactions if transaction.type == "capture"}
-        failures = [each for each in self.transactions if each.type == "failure" and each.id in captured]
-        return max((failure.occurred_at for failure in failures), default=None)
+        return max((each for each in self.transactions if each.type == "failure" and each.id in captured), default=None)
 
     @property
     def is_outcome_unknown(self) -> bool:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from remit.domain import posting_rules
 from remit.domain.actor import Actor
+from remit.domain.collection_attempts import ended_at, with_retry
 from remit.domain.errors import LedgerBrokenError
 from remit.domain.firm import Firm, LostDispute
 from remit.domain.open_items import OpenItem
@@ -56,7 +57,8 @@ def _taken_in(report: GatewayReport, actor: Actor, firm: Firm, books: Books, now
         *(open_item_ref(report.account_id, invoice_id) for invoice_id in report.invoice_ids),
     )
     known = need(loaded, payment_ref(report.account_id, report.payment_id))
-    payment = known.with_report(report)
+    merged = known.with_report(report)
+    payment = with_retry(merged, firm.collection_retries, firm.today(ended_at(merged)))
     arrived = payment.status is PaymentStatus.SUCCEEDED and known.status is not PaymentStatus.SUCCEEDED
     returned = payment.returned_at if payment.status is PaymentStatus.SUCCEEDED else None
     if not (arrived or returned or unposted_disputes(payment)):
@@ -74,7 +76,17 @@ def _taken_in(report: GatewayReport, actor: Actor, firm: Firm, books: Books, now
     if returned:
         operation.why = replace(operation.why, effective_on=firm.today(returned))
         post_reversal(operation, payment.id)
+    _collect_again(operation, payment)
     return operation.changes(), operation.get(Payment, payment.id)
+
+
+def _collect_again(operation: Operation, returned: Payment) -> None:
+    """Let collection look again at what a debit had paid that came back, when it is to be tried again (S4)."""
+    retry_on = returned.collected.retry_on if returned.collected else None
+    for share in returned.intended:
+        item = operation.item(share.invoice_id) if operation.holds(OpenItem, share.invoice_id) else None
+        if retry_on and item and item.open_minor:
+            operation.change(replace(item, collect_on=min(retry_on, item.collect_on or retry_on)))
 
 
 def touched_items(payment: Payment, loaded: Loaded, books: Books) -> dict[str, OpenItem]:

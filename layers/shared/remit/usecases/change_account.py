@@ -9,11 +9,17 @@ from remit.domain.firm import Firm
 from remit.domain.money import exponent
 from remit.usecases.idempotency import persist
 from remit.usecases.loading import need_account
-from remit.usecases.ports import Books, Changes, Clock, account_ref
+from remit.usecases.ports import Books, Changes, Clock, Journal, account_ref
+from remit.usecases.resume_collection import resume_collection
 
 
-def change_account(account_id: str, changes: dict[str, Any], actor: Actor, firm: Firm, books: Books, clock: Clock) -> Account:
+def change_account(
+    account_id: str, changes: dict[str, Any], actor: Actor, firm: Firm, books: Books, journal: Journal, clock: Clock
+) -> Account:
     """Set the settings named in `changes`; setting what is already so writes nothing, so a repeat is harmless.
+
+    Switching automatic collection on goes on with the invoices that were stopped, one a day, oldest first, and makes up for no
+    attempt that was missed (S4); those that are open keep what was said when they were issued.
 
     `NotFoundError` for an unknown account, `InvalidError` for a currency or term that does not exist.
     """
@@ -28,7 +34,10 @@ def change_account(account_id: str, changes: dict[str, Any], actor: Actor, firm:
         after = {name: setting(changed, name) for name in before}
         return [changed, AccountChange(account_id, changed.version + 1, now, actor, before, after)], changed
 
-    return persist(books, decide)
+    changed = persist(books, decide)
+    if changes.get("collect_automatically"):
+        resume_collection(changed, firm, books, journal, clock, days_apart=1)
+    return changed
 
 
 def require_known(settings: Mapping[str, Any], firm: Firm) -> None:

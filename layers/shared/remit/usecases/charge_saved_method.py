@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from remit.domain.accounts import SavedMethod
 from remit.domain.actor import Actor
 from remit.domain.errors import InvalidError, RuleError, TransientError
 from remit.domain.firm import Firm
-from remit.domain.open_items import Collection, CollectionResult
-from remit.domain.payments import GatewayReport, Payment, PaymentStatus
+from remit.domain.open_items import Collection, CollectionResult, OpenItem
+from remit.domain.payments import Collected, GatewayReport, Payment, PaymentStatus
 from remit.domain.terms import Method
 from remit.usecases.apply_gateway_report import note_answer
 from remit.usecases.idempotency import Answer, Request, once
@@ -43,15 +43,26 @@ NOT_FOR_LATER = (Method.BANK_DEBIT,)
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedAttempt:
+    """An attempt that a schedule makes: number `number` for the due date `due_on`, decided on `item_version` of the invoice's
+    open item. `declined`: the methods that were declined for good by then."""
+
+    due_on: date
+    number: int
+    item_version: int
+    declined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ChargeWish:
     """Which invoices to charge to which saved method; None: the default one. `capture_later` only authorises (P7), one
-    invoice by card. `collected_on`: the due date that asks for it, when nobody does."""
+    invoice by card. `collection`: the attempt that it is, of one invoice, when nobody asks for it."""
 
     account_id: str
     picks: Sequence[Pick]
     method_id: str | None = None
     capture_later: bool = False
-    collected_on: bool = False
+    collection: PlannedAttempt | None = None
 
 
 def charge_saved_method(
@@ -71,7 +82,7 @@ def charge_saved_method(
     was lost, and until it is known, which the agenda sees to, no other payment of these invoices is started.
 
     `RuleError` before anything is stored: `no_saved_method`, `method_not_allowed`, `invoice_settled`, `invoice_void`,
-    `invoice_disputed`, `payment_under_way`.
+    `invoice_disputed`, `payment_under_way`; `collection_overtaken` when a collection was decided on what is not so any more.
     """
     now = clock.now()
     attempt_id = ids.new("pay")
@@ -91,9 +102,9 @@ def charge_saved_method(
             look_up_at=now + LOOK_UP_AFTER,
         )
         items = with_attempt(wanted.items, attempt)
-        if wish.collected_on:
-            today, done = firm.today(now), Collection(now, CollectionResult.STARTED, attempt.id)
-            items = [replace(item, collect_on=item.next_due_after(today), collection=done) for item in items]
+        if wish.collection:
+            attempt, item = _collected(attempt, items[0], wish.collection, saved, firm, now)
+            items = [item]
         return [attempt, *items], attempt
 
     answer = once(books, request, now, decide)
@@ -101,6 +112,22 @@ def charge_saved_method(
     if payment.is_outcome_unknown and not payment.gateway_ids:
         payment = ask_gateway(payment, request.actor, firm, books, gateway, clock)
     return payment, answer
+
+
+def _collected(
+    attempt: Payment, item: OpenItem, planned: PlannedAttempt, saved: SavedMethod, firm: Firm, now: datetime
+) -> tuple[Payment, OpenItem]:
+    """The attempt and its invoice, each with the other noted. The invoice is looked at again when a retry would be due, or the
+    next part is: what the attempt comes to is found then."""
+    if item.version != planned.item_version:
+        raise RuleError("collection_overtaken", f"Invoice {item.number} changed while it was collected.")
+    today = firm.today(now)
+    next_due_on = item.next_due_after(today)
+    wait = firm.collection_retries.wait_after(planned.number)
+    days = [day for day in (next_due_on, today + wait if wait else None) if day]
+    note = Collection(now, CollectionResult.STARTED, attempt.id, planned.due_on, planned.number, planned.declined)
+    collected = Collected(planned.due_on, planned.number, saved.label, next_due_on)
+    return replace(attempt, collected=collected), replace(item, collect_on=min(days, default=None), collection=note)
 
 
 def ask_gateway(payment: Payment, actor: Actor, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock) -> Payment:

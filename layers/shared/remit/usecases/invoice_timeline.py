@@ -11,15 +11,19 @@ from remit.domain.journal import JournalEntry, effect
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
+from remit.usecases.collect_invoice import AGENDA as COLLECTION
 from remit.usecases.loading import need
 from remit.usecases.ports import Books, Clock, Journal, entry_ref, open_item_ref, payment_ref
+from remit.usecases.read_collection import CollectionAttempt, CollectionStanding, read_collection
 
 
 class EventKind(StrEnum):
-    """What stands on the line: an entry of the journal, a transaction at the gateway, a message to the customer, a due date
-    that was moved, a delivery; and ahead: a part that falls due, the end of a discount, a planned collection."""
+    """What stands on the line: an entry of the journal, an automatic charge and what it came to, a transaction at the gateway, a
+    message to the customer, a due date that was moved, a delivery; and ahead: a part that falls due, the end of a discount, a
+    planned collection."""
 
     ENTRY = "entry"
+    COLLECTION_ATTEMPT = "collection_attempt"
     TRANSACTION = "transaction"
     MESSAGE = "message"
     POSTPONEMENT = "postponement"
@@ -32,8 +36,9 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PastEvent:
-    """`what`: the entry's kind, the transaction's type, the message's template. `amount_minor`: how far the entry changed
-    what is open on this invoice, or the transaction's amount. `document_id` leads to the thing itself; `note` says why."""
+    """`what`: the entry's kind, the attempt's number and outcome, the transaction's type, the message's template.
+    `amount_minor`: how far the entry changed what is open on this invoice, or the amount of an attempt or transaction.
+    `document_id` leads to the thing itself; `note` says why."""
 
     occurred_at: datetime
     kind: EventKind
@@ -66,13 +71,18 @@ def invoice_timeline(account_id: str, invoice_id: str, firm: Firm, books: Books,
     """`NotFoundError` for an unknown invoice."""
     item = need(books.load(open_item_ref(account_id, invoice_id)), open_item_ref(account_id, invoice_id))
     entries = _entries(item, books)
+    collection = read_collection(item, firm, books, journal, clock)
+    attempts = collection.attempts if collection else ()
     past = [
         *(_posted(entry, invoice_id) for entry in entries),
-        *_transactions(_payments(item, entries, books)),
+        *(_attempted(attempt) for attempt in attempts),
+        *_transactions(_payments(item, entries, attempts, books)),
         *(_sent(message) for message in _messages(account_id, invoice_id, journal)),
         *_moved(item),
     ]
-    future = sorted(_planned(item, firm.today(clock.now())), key=lambda event: (event.on is None, event.on or date.max))
+    future = sorted(
+        _planned(item, collection, firm.today(clock.now())), key=lambda event: (event.on is None, event.on or date.max)
+    )
     return Timeline(tuple(sorted(past, key=lambda event: event.occurred_at)), tuple(future))
 
 
@@ -83,11 +93,13 @@ def _entries(item: OpenItem, books: Books) -> list[JournalEntry]:
     return [need(loaded, ref) for ref in refs] if loaded else []
 
 
-def _payments(item: OpenItem, entries: Sequence[JournalEntry], books: Books) -> list[Payment]:
+def _payments(
+    item: OpenItem, entries: Sequence[JournalEntry], attempts: Sequence[CollectionAttempt], books: Books
+) -> list[Payment]:
     """All payments that ever had to do with the invoice, also those that were taken back or never arrived."""
     named = [id for entry in entries for id in entry.draft.documents.get("payment", ())]
-    attempt = [item.payment_attempt] if item.payment_attempt else []
-    refs = [payment_ref(item.account_id, payment_id) for payment_id in dict.fromkeys([*named, *attempt])]
+    tried = [attempt.payment_id for attempt in attempts] + ([item.payment_attempt] if item.payment_attempt else [])
+    refs = [payment_ref(item.account_id, payment_id) for payment_id in dict.fromkeys([*named, *tried])]
     loaded = books.load(*refs) if refs else None
     return [payment for ref in refs if loaded and (payment := loaded.get(ref))]
 
@@ -107,6 +119,18 @@ def _posted(entry: JournalEntry, invoice_id: str) -> PastEvent:
     documents = tuple(id for ids in draft.documents.values() for id in ids if id != invoice_id)
     changed = effect(draft, invoice_id).get("receivable", 0)
     return PastEvent(draft.recorded_at, EventKind.ENTRY, str(draft.kind), entry.id, changed, draft.actor, draft.reason, documents)
+
+
+def _attempted(attempt: CollectionAttempt) -> PastEvent:
+    return PastEvent(
+        attempt.made_at,
+        EventKind.COLLECTION_ATTEMPT,
+        f"attempt {attempt.number} from {attempt.method_label}: {attempt.outcome}",
+        attempt.payment_id,
+        attempt.amount_minor,
+        actor=COLLECTION,
+        note=attempt.reason,
+    )
 
 
 def _transactions(payments: Sequence[Payment]) -> Iterator[PastEvent]:
@@ -138,7 +162,7 @@ def _moved(item: OpenItem) -> Iterator[PastEvent]:
         yield PastEvent(delivery.reported_at, EventKind.DELIVERY, what, item.invoice_id, actor=delivery.actor)
 
 
-def _planned(item: OpenItem, today: date) -> Iterator[PlannedEvent]:
+def _planned(item: OpenItem, collection: CollectionStanding | None, today: date) -> Iterator[PlannedEvent]:
     for part in item.parts:
         if part.open_minor and part.due_date is None:
             yield PlannedEvent(None, EventKind.AWAITING_DELIVERY, part.open_minor)
@@ -146,6 +170,5 @@ def _planned(item: OpenItem, today: date) -> Iterator[PlannedEvent]:
             yield PlannedEvent(part.due_date, EventKind.PART_DUE, part.open_minor)
     if item.discount and item.discount_on(today):
         yield PlannedEvent(item.discount.until, EventKind.DISCOUNT_ENDS, item.payable_on(today))
-    if item.collect_on and item.open_minor:
-        due = sum(part.open_minor for part in item.parts if part.due_date and part.due_date <= item.collect_on)
-        yield PlannedEvent(item.collect_on, EventKind.COLLECTION, due or item.open_minor)
+    if collection and collection.next_on:
+        yield PlannedEvent(collection.next_on, EventKind.COLLECTION, item.due_on(collection.next_on))

@@ -252,13 +252,15 @@ class AgendaKind(StrEnum):
     OUTCOME = "outcome"  # a payment whose outcome the gateway is asked for, by instant
     AUTHORIZATION = "authorization"  # an authorised payment that expires, by instant
     REFUND = "refund"  # a refund on hold that is given to the processor, by instant
+    CARD_EXPIRY = "card_expiry"  # an account whose default card expires, by date
     CREDIT_EXPIRY = "credit_expiry"  # a credit that can no longer be used, by date
     INVOICE_BATCH = "invoice_batch"  # a batch with numbers that are not settled, by the instant at which it took them
 
 
 @dataclass(frozen=True, slots=True)
 class DueThing:
-    """Something whose time has come: the account, and the id of the balance's currency, open item, payment, refund or credit."""
+    """Something whose time has come: the account, and the id of the balance's currency, open item, payment, refund or credit;
+    empty for the account itself."""
 
     account_id: str
     id: str

@@ -5,20 +5,22 @@ import binascii
 import heapq
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from remit.domain.accounts import AccountChange, Note
 from remit.domain.actor import Actor
 from remit.domain.errors import InvalidError, NotFoundError
 from remit.domain.journal import JournalEntry
 from remit.domain.messages import Message
+from remit.domain.payments import Payment
+from remit.usecases.collect_invoice import AGENDA as COLLECTION
 from remit.usecases.ports import Journal, place_of
 
-type Event = JournalEntry | AccountChange | Note | Message
-"""What a line of the timeline tells of: documents and money are entries."""
+type Event = JournalEntry | AccountChange | Note | Message | Payment
+"""What a line of the timeline tells of: documents and money are entries. A payment is told of as the attempt of an automatic
+collection, whatever it came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,10 @@ class TimelineRow:
 def read_timeline(account_id: str, journal: Journal, cursor: str | None, limit: int) -> tuple[list[TimelineRow], str | None]:
     """The next `limit` events, newest first, and where to go on.
 
-    The entries of each currency, the changes, the notes and the messages are a stream each, read in its own order and
-    merged by time; of each no more is read than one page can show. The cursor holds a place for every stream that has been
-    shown of, so what is written meanwhile shifts nothing. `NotFoundError` for an unknown account, `InvalidError` for
-    a cursor that no page had.
+    The entries of each currency, the changes, the notes, the messages and the payments are a stream each, read in its own
+    order and merged by time; of each no more is read than one page can show. The cursor holds a place for every stream that
+    has been shown of, so what is written meanwhile shifts nothing. `NotFoundError` for an unknown account, `InvalidError` for a
+    cursor that no page had.
     """
     account, balances = journal.account_with_balances(account_id)
     if account is None:
@@ -45,11 +47,17 @@ def read_timeline(account_id: str, journal: Journal, cursor: str | None, limit: 
     streams = [
         _entries(account_id, balance.currency, journal, places.get(balance.currency), limit + 1) for balance in balances
     ] + [_things(type_, account_id, journal, places.get(type_.__name__), limit + 1) for type_ in (AccountChange, Note, Message)]
+    streams.append(_payments(account_id, journal, places.get(Payment.__name__), limit + 1))
     merged = heapq.merge(*streams, key=lambda placed: placed[0].at, reverse=True)
-    shown = list(islice(merged, limit))
-    is_more = next(merged, None) is not None
-    reached = places | {stream: place for _, stream, place in shown}
-    return [row for row, _, _ in shown], _cursor(reached) if is_more else None
+    shown: list[TimelineRow] = []
+    for row, stream, place in merged:
+        is_told = not isinstance(row.event, Payment) or row.event.collected is not None
+        if is_told and len(shown) == limit:
+            return shown, _cursor(places)
+        if is_told:
+            shown.append(row)
+        places[stream] = place
+    return shown, None
 
 
 type _Placed = tuple[TimelineRow, str, str]
@@ -70,13 +78,24 @@ def _things(
         yield TimelineRow(_told_at(thing), thing.actor, thing), type_.__name__, place_of(thing)
 
 
+def _payments(account_id: str, journal: Journal, place: str | None, limit: int) -> Iterator[_Placed]:
+    """All of them, a page at a time as far as the merge comes: what is no attempt is passed over, and its entry told of."""
+    while True:
+        page, more = journal.newest(Payment, account_id, place, limit)
+        for payment in page:
+            yield (TimelineRow(payment.created_at, COLLECTION, payment), Payment.__name__, payment.id)
+        if more is None:
+            return
+        place = more
+
+
 def _told_at(thing: AccountChange | Note | Message) -> datetime:
     if isinstance(thing, AccountChange):
         return thing.changed_at
     return thing.written_at if isinstance(thing, Note) else thing.claimed_at
 
 
-_PLACE = re.compile(r"[A-Z]{3}\.[0-9]{1,10}|(AccountChange|Note|Message)\.[A-Za-z0-9_.~-]{1,200}")
+_PLACE = re.compile(r"[A-Z]{3}\.[0-9]{1,10}|(AccountChange|Note|Message|Payment)\.[A-Za-z0-9_.~-]{1,200}")
 
 
 def _cursor(places: Mapping[str, str]) -> str:

@@ -7,9 +7,11 @@ from datetime import datetime
 from remit.domain.accounts import Account, AccountChange, PaymentSettings
 from remit.domain.actor import Actor, Channel
 from remit.domain.errors import NotFoundError
+from remit.domain.firm import Firm
 from remit.usecases.idempotency import Answer, Request, once, persist
 from remit.usecases.loading import need_account
-from remit.usecases.ports import Books, Changes, CheckoutPage, Clock, Ids, PaymentGateway, account_ref
+from remit.usecases.ports import Books, Changes, CheckoutPage, Clock, Ids, Journal, PaymentGateway, account_ref
+from remit.usecases.resume_collection import resume_collection
 
 REMIT = Actor("payments", Channel.GATEWAY)
 """Who notes what the gateway was asked for on the way to something else."""
@@ -70,15 +72,17 @@ def customer_of(account: Account, books: Books, gateway: PaymentGateway, now: da
     def note(settings: PaymentSettings) -> PaymentSettings:
         return settings if settings.customer_id else replace(settings, customer_id=made)
 
-    noted = _change_settings(account.id, note, REMIT, now, books)
+    noted = change_settings(account.id, note, REMIT, now, books)
     return noted.payment.customer_id or made
 
 
-def save_method(report: MethodReport, actor: Actor, books: Books, gateway: PaymentGateway, clock: Clock) -> Account | None:
+def save_method(
+    report: MethodReport, actor: Actor, firm: Firm, books: Books, journal: Journal, gateway: PaymentGateway, clock: Clock
+) -> Account | None:
     """Keep a method that the customer saved, with a label and an expiry that the customer knows it by (A3).
 
-    The first one becomes the default. Told twice it is kept once; one that was given up meanwhile is not kept. None when
-    the gateway has nothing to charge under that id.
+    The first one becomes the default, and what could not be collected is looked at again. Told twice it is kept once; one that
+    was given up meanwhile is not kept. None when the gateway has nothing to charge under that id.
     """
     saved = gateway.saved_method(report.method_id, report.occurred_at)
     if saved is None:
@@ -86,31 +90,48 @@ def save_method(report: MethodReport, actor: Actor, books: Books, gateway: Payme
 
     def keep(settings: PaymentSettings) -> PaymentSettings:
         known = next((each for each in settings.saved_methods if each.id == saved.id), None)
-        as_first_told = replace(saved, saved_at=known.saved_at) if known else saved
+        as_first_told = replace(saved, saved_at=known.saved_at, expiry_told=known.expiry_told) if known else saved
         settings = settings if known == as_first_told else settings.with_method(as_first_told)
         return settings if settings.customer_id else replace(settings, customer_id=report.customer_id)
 
-    return _change_settings(report.account_id, keep, actor, clock.now(), books)
+    account = change_settings(report.account_id, keep, actor, clock.now(), books)
+    resume_collection(account, firm, books, journal, clock)
+    return account
 
 
-def forget_method(account_id: str, method_id: str, actor: Actor, books: Books, gateway: PaymentGateway, clock: Clock) -> Account:
+def forget_method(
+    account_id: str,
+    method_id: str,
+    actor: Actor,
+    firm: Firm,
+    books: Books,
+    journal: Journal,
+    gateway: PaymentGateway,
+    clock: Clock,
+) -> Account:
     """Give a saved method up, at the gateway first: what is off the list must not be chargeable any more.
 
-    The next one, if any, becomes the default. `NotFoundError` when the account has no such method.
+    The next one, if any, becomes the default, as by `choose_default_method`. `NotFoundError` when the account has no such method.
     """
     _require_method(need_account(books.load(account_ref(account_id)), account_id), method_id)
     gateway.forget_method(method_id)
-    return _change_settings(account_id, lambda settings: settings.without_method(method_id), actor, clock.now(), books)
+    account = change_settings(account_id, lambda settings: settings.without_method(method_id), actor, clock.now(), books)
+    resume_collection(account, firm, books, journal, clock)
+    return account
 
 
-def choose_default_method(account_id: str, method_id: str, actor: Actor, books: Books, clock: Clock) -> Account:
-    """Which saved method is charged when none is named."""
+def choose_default_method(
+    account_id: str, method_id: str, actor: Actor, firm: Firm, books: Books, journal: Journal, clock: Clock
+) -> Account:
+    """Which saved method is charged when none is named. What could not be collected from the one before is due again (S4)."""
 
     def choose(settings: PaymentSettings) -> PaymentSettings:
         return replace(settings, default_method=method_id)
 
     _require_method(need_account(books.load(account_ref(account_id)), account_id), method_id)
-    return _change_settings(account_id, choose, actor, clock.now(), books)
+    account = change_settings(account_id, choose, actor, clock.now(), books)
+    resume_collection(account, firm, books, journal, clock)
+    return account
 
 
 def _require_method(account: Account, method_id: str) -> None:
@@ -118,7 +139,7 @@ def _require_method(account: Account, method_id: str) -> None:
         raise NotFoundError("payment_method_not_found", "There is no such saved payment method.", id=method_id)
 
 
-def _change_settings(
+def change_settings(
     account_id: str, to: Callable[[PaymentSettings], PaymentSettings], actor: Actor, now: datetime, books: Books
 ) -> Account:
     """Change how the account pays, with a line in its history; what is so already writes nothing."""

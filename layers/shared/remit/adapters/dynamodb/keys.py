@@ -2,7 +2,7 @@
 
 | item | PK | SK | indexes |
 |---|---|---|---|
-| account | `A#<account>` | `A` | listing `L#account` / id |
+| account | `A#<account>` | `A` | listing `L#account` / id; agenda `card_expiry` while its default card has an expiry to tell |
 | its history | `A#<account>` | `H#<number>` | |
 | balance | `A#<account>` | `B#<currency>` | agenda `G#dunning#<shard>` / date, while anything is open |
 | entry | `A#<account>` | `J#<currency>#<sequence>` | listing `L#entry#<month>#<shard>` / date, account, sequence |

@@ -110,7 +110,14 @@ def _merge[T](type_: type[T], *parts: str | None) -> T:
 def _account_to(account: Account) -> r.Record:
     pk, sk = keys.account(account.id)
     list_pk, list_sk = keys.account_listing(account.id)
-    return r.AccountRecord(pk, sk, body=_json(account), list_pk=list_pk, list_sk=list_sk)
+    return r.AccountRecord(
+        pk,
+        sk,
+        body=_json(account),
+        list_pk=list_pk,
+        list_sk=list_sk,
+        **_agenda(AgendaKind.CARD_EXPIRY, account.id, account.payment.tell_expiry_on),
+    )
 
 
 def _change_to(change: AccountChange) -> r.Record:

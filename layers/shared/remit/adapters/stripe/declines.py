@@ -9,11 +9,11 @@ declines), https://docs.stripe.com/payments/sepa-debit#failed-payments, https://
 
 HARD_CARD_DECLINES = frozenset(
     """
-    authentication_required authentication_not_handled card_not_supported currency_not_supported expired_card
-    highest_risk_level incorrect_address incorrect_cvc incorrect_number incorrect_zip invalid_account invalid_cvc
-    invalid_expiry_month invalid_expiry_year invalid_number lost_card new_account_information_available pickup_card
-    restricted_card revocation_of_all_authorizations revocation_of_authorization security_violation stolen_card
-    stop_payment_order transaction_not_allowed
+    authentication_required authentication_not_handled card_not_supported currency_not_supported do_not_try_again
+    expired_card fraudulent highest_risk_level incorrect_address incorrect_cvc incorrect_number incorrect_zip
+    invalid_account invalid_cvc invalid_expiry_month invalid_expiry_year invalid_number lost_card merchant_blacklist
+    new_account_information_available pickup_card restricted_card revocation_of_all_authorizations
+    revocation_of_authorization security_violation stolen_card stop_payment_order transaction_not_allowed
     """.split()
 )
 """The issuer will not change its mind about this card, or the payer has to take part."""
@@ -27,8 +27,13 @@ HARD_DEBIT_FAILURES = frozenset(
 )
 """The account or its mandate is gone."""
 
-DO_NOT_TRY_AGAIN = "do_not_try_again"
-"""The card network's own advice, where it gives one."""
+SOFT_RETURNS = frozenset({"insufficient_funds", "bank_cannot_process"})
+"""Reasons of the dispute by which Stripe tells that a debit came back, with which it may be tried again. The others say that
+the payer or the bank objects, or that the account is gone (https://docs.stripe.com/api/disputes/object#dispute_object-reason)."""
+
+HOPELESS_ADVICE = frozenset({"do_not_try_again", "confirm_card_data"})
+"""The card network's own advice, where it gives one: never, or not before the holder has put the card's data right. The third,
+`try_again_later`, leaves it to the code (https://docs.stripe.com/declines/card#retrying-issuer-declines)."""
 
 
 def is_hard(code: str | None, advice: str | None = None) -> bool:
@@ -37,4 +42,4 @@ def is_hard(code: str | None, advice: str | None = None) -> bool:
     >>> is_hard("lost_card"), is_hard("insufficient_funds"), is_hard("generic_decline", "do_not_try_again")
     (True, False, True)
     """
-    return advice == DO_NOT_TRY_AGAIN or code in HARD_CARD_DECLINES or code in HARD_DEBIT_FAILURES
+    return advice in HOPELESS_ADVICE or code in HARD_CARD_DECLINES or code in HARD_DEBIT_FAILURES

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from remit.adapters.stripe.declines import is_hard
 from remit.adapters.stripe.objects import StripeObject, capture_before, dispute_of, instant, intent_report, names
 from remit.domain.errors import InvalidError
 from remit.domain.payments import GatewayReport, PaymentStatus, Transaction
@@ -86,7 +87,8 @@ def _charge(type: str) -> Callable[[StripeObject, datetime], GatewayReport]:
         captured = type == "capture" and charge["captured"]
         amount = int(charge["amount_captured"] if captured else charge["amount"])
         at = instant(charge["created"]) if happened == "authorization" else occurred_at
-        transaction = Transaction(at, happened, charge["id"], amount, charge.get("failure_code"))
+        failure = charge.get("failure_code")
+        transaction = Transaction(at, happened, charge["id"], amount, failure, is_hard=is_hard(failure))
         return _about(
             charge,
             None,

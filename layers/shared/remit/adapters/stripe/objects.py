@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from remit.adapters.stripe.declines import is_hard
+from remit.adapters.stripe.declines import SOFT_RETURNS, is_hard
 from remit.domain.payments import Dispute, DisputeStatus, GatewayReport, PaymentStatus
 from remit.domain.terms import Method
 from remit.usecases.ports import PaymentName
@@ -101,4 +101,5 @@ def dispute_of(thing: StripeObject, occurred_at: datetime) -> Dispute:
         reported_at=occurred_at,
         reason=thing.get("reason"),
         opened_at=instant(thing["created"]),
+        is_soft=thing.get("reason") in SOFT_RETURNS,
     )
