@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
-SELDOM = {"finish a batch"}
-"""Needs a batch whose machine died in the middle and that nobody asked for again: once in ten thousand steps."""
+SELDOM = {"finish a batch", "go on topping up"}
+"""Need what happens once in ten thousand steps: a batch whose machine died in the middle and that nobody asked for again, and an
+automatic top-up that has stopped."""
 
 
 def test_everything_holds_against_the_adversary() -> None:
