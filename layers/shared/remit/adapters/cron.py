@@ -9,7 +9,7 @@ from cronsim import CronSim, CronSimError
 from remit.domain.errors import InvalidError
 
 _FIELDS = 5
-_MONTH = 3
+_DAY, _MONTH = 2, 3
 _SOME_DAY = datetime(2000, 1, 1)  # noqa: DTZ001 - on the wall there is no zone
 
 
@@ -23,14 +23,14 @@ class CronsimCron:
             raise InvalidError("bad_cron_expression", "A cron expression has five fields.", fields=len(fields))
         parsed = _parsed(fields)
         if parsed is None:
-            # The library refuses a day that no month named has; with any month it is only then wrong when it makes no sense.
-            if _parsed([*fields[:_MONTH], "*", *fields[_MONTH + 1 :]]) is None:
-                raise InvalidError(
-                    "bad_cron_expression",
-                    "This is no cron expression: minute, hour, day of the month, month, day of the week.",
-                    example="0 8 1 * *",
-                )
-            raise _never_comes()
+            # The library refuses a day that no month named has in the words of one that makes no sense.
+            if _parsed([*fields[:_MONTH], "*", fields[-1]]) and _parsed([*fields[:_DAY], "1", *fields[_MONTH:]]):
+                raise _never_comes()
+            raise InvalidError(
+                "bad_cron_expression",
+                "This is no cron expression: minute, hour, day of the month, month, day of the week.",
+                example="0 8 1 * *",
+            )
         if len(parsed.minutes) > 1:
             raise InvalidError(
                 "cron_too_frequent", "A summary is sent at most once an hour: name one minute.", minutes=len(parsed.minutes)

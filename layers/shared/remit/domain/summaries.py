@@ -120,9 +120,7 @@ class SummaryEnrolment:
 
     def planned(self, schedule: SummarySchedule, next_slot: datetime | None) -> "SummaryEnrolment":
         """By the schedule's present plan; an enrolment in a schedule that was removed is over."""
-        return replace(
-            self, plan=schedule.plan, next_slot=next_slot, withdrawn_at=self.withdrawn_at or schedule.removed_at
-        )
+        return replace(self, plan=schedule.plan, next_slot=next_slot, withdrawn_at=self.withdrawn_at or schedule.removed_at)
 
     def moved_on(
         self, acted_on: "SummaryEnrolment", slot: datetime, told: Mapping[str, Told], next_slot: datetime | None

@@ -333,9 +333,7 @@ class Letters(Protocol):
 
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter: ...
 
-    def summary(
-        self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime
-    ) -> Letter: ...
+    def summary(self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime) -> Letter: ...
 
 
 class Cron(Protocol):

@@ -45,9 +45,7 @@ def create_summary_schedule(
     return once(books, request, now, decide)
 
 
-def change_summary_schedule(
-    schedule_id: str, wish: ScheduleWish, books: Books, cron: Cron, clock: Clock
-) -> SummarySchedule:
+def change_summary_schedule(schedule_id: str, wish: ScheduleWish, books: Books, cron: Cron, clock: Clock) -> SummarySchedule:
     """Replace what the firm chose; the same again writes nothing.
 
     Where it changes when the schedule runs, the enrolments are planned anew within the next runs of the agenda; nothing is sent

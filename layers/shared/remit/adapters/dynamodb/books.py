@@ -226,7 +226,6 @@ class DynamoJournal:
                 for record in Record.agenda_index.query(keys.agenda(AgendaKind.INVOICE_BATCH, keys.shard("")))
             ]
 
-
     def summary_schedules(self) -> Sequence[SummarySchedule]:
         connection()
         with reading():
