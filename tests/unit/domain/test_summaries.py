@@ -212,8 +212,8 @@ def test_D3_what_may_be_a_schedule_is_taken(cron: str) -> None:
 
 @given(st.text(alphabet="0123456789*/-,#L W@MONsun²\u0660", max_size=30).map(lambda text: f"0 {text}") | st.text(max_size=20))
 def test_D3_whatever_is_written_is_taken_or_refused(text: str) -> None:
-    assume(not isinstance(refusal_of(text), InvalidError))
-    assert len(next_runs(text, AMSTERDAM, CRON, NOW, 1)) == 1
+    if refusal_of(text) is None:
+        assert len(next_runs(text, AMSTERDAM, CRON, NOW, 1)) == 1
 
 
 def refusal_of(expression: str) -> InvalidError | None:
@@ -280,12 +280,20 @@ def test_D3_another_name_or_content_is_no_new_plan() -> None:
     assert (changed.plan, changed.planned_at, changed.replan_at) == (1, NOW, None)
 
 
-@pytest.mark.parametrize("change", [{"cron": "0 9 1 * *"}, {"time_zone": NEW_YORK}, {"enabled": False}, {"removed_at": SLOT}])
-def test_D3_other_times_are_a_new_plan_that_begins_now(change: dict[str, object]) -> None:
-    changed = SCHEDULE.changed(replace(SCHEDULE, **change), SLOT)
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        replace(SCHEDULE, cron="0 9 1 * *"),
+        replace(SCHEDULE, time_zone=NEW_YORK),
+        replace(SCHEDULE, enabled=False),
+        replace(SCHEDULE, removed_at=SLOT),
+    ],
+)
+def test_D3_other_times_are_a_new_plan_that_begins_now(wanted: SummarySchedule) -> None:
+    changed = SCHEDULE.changed(wanted, SLOT)
     assert (changed.plan, changed.planned_at, changed.replan_at) == (2, SLOT, SLOT + timedelta(minutes=1))
     slot = next_slot(changed, CRON, NOW)
-    assert slot is None if not changed.runs else slot > SLOT
+    assert (slot is not None and slot > SLOT) if changed.runs else slot is None
 
 
 # What is said

@@ -1,5 +1,6 @@
 """Account summaries from day to day: one per slot and account, nobody forgotten, whatever dies on the way (D1, D3)."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ from remit.domain.automations import Automation
 from remit.domain.errors import ConflictError, InvalidError, NotFoundError, RuleError, TransientError
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.payments import Allocation
-from remit.domain.summaries import Told
+from remit.domain.summaries import SummaryContent, Told
 from remit.usecases.ports import AgendaKind
 from remit.usecases.send_message import LEASE
 from tests.fakes import Fault, MachineDiedError
@@ -29,7 +30,7 @@ def office() -> Office:
     return s.summary_office()
 
 
-def enrolled(office: Office, *, content: s.SummaryContent = s.OPEN, cron: str = "0 8 * * *") -> tuple[str, str]:
+def enrolled(office: Office, *, content: SummaryContent = s.OPEN, cron: str = "0 8 * * *") -> tuple[str, str]:
     """A customer with an open invoice of 121.00, enrolled in a schedule of every morning."""
     account_id = office.open_account()
     schedule_id = s.create(office, s.wish(cron, content))
@@ -339,7 +340,7 @@ def test_D3_a_removed_schedule_is_gone_with_its_enrolments(office: Office) -> No
     account_id, schedule_id = enrolled(office)
     s.remove(office, schedule_id)
     assert office.books.summary_schedules() == []
-    deeds = [
+    deeds: list[Callable[[], object]] = [
         lambda: s.remove(office, schedule_id),
         lambda: s.enrol(office, account_id, schedule_id),
         lambda: s.change(office, schedule_id, s.wish()),
@@ -468,7 +469,7 @@ def test_D3_what_is_posted_while_a_summary_goes_out_is_told_in_the_next(step: in
 
 @pytest.mark.parametrize("at", range(1, 5))
 @pytest.mark.parametrize("content", [s.OPEN, s.RECENT])
-def test_D3_two_machines_at_once_send_one_mail(content: s.SummaryContent, at: int) -> None:
+def test_D3_two_machines_at_once_send_one_mail(content: SummaryContent, at: int) -> None:
     office = s.summary_office()
     account_id, schedule_id = enrolled(office, content=content)
     office.invoice(account_id, 1000)

@@ -340,7 +340,8 @@ class Cron(Protocol):
     """Reads cron expressions of five fields as times on a clock on the wall: without a zone, and without daylight saving."""
 
     def require(self, expression: str) -> None:
-        """`InvalidError`: `bad_cron_expression`, `cron_too_frequent` (more than once an hour), `cron_never_comes` (30 February)."""
+        """`InvalidError`: `bad_cron_expression`, `cron_too_frequent` (more than once an hour), or `cron_never_comes` (30
+        February)."""
         ...
 
     def after(self, expression: str, wall: datetime) -> Iterator[datetime]:

@@ -49,7 +49,8 @@ from remit.usecases.summary_slots import last_slot, next_slot
 
 @dataclass(frozen=True, slots=True)
 class SummaryOutcome:
-    """What came of looking at one enrolment. `why`: the turn's word, `planned_anew`, `nothing_to_say`, or the message's status."""
+    """What came of looking at one enrolment. `why`: the turn's word, `planned_anew`, `nothing_to_say`, or how
+    the message stands."""
 
     account_id: str
     schedule_id: str

@@ -16,8 +16,8 @@
 | wallet charge (immutable) | `A#<account>` | `W#<id>` | |
 | note | `A#<account>` | `T#<id>` | |
 | message | `A#<account>` | `M#<id>` | listing `L#message#<account>` / instant, id |
-| enrolment in a schedule of summaries | `A#<account>` | `G#<schedule>` | listing `L#summary#<schedule>` / account; agenda `summary` / next slot |
-| schedule of summaries | `U#<id>` | `U` | listing `L#summary_schedule` / id; agenda `summary_schedule` while it is planned anew |
+| summary enrolment | `A#<account>` | `G#<schedule>` | listing `L#summary#<schedule>` / account; agenda `summary` / instant |
+| summary schedule | `U#<id>` | `U` | listing `L#summary_schedule` / id; agenda `summary_schedule` while planned anew |
 | number series | `S#<series>` | `S` | listing `L#series` / name |
 | spoiled number (immutable) | `S#<series>` | `V#<number>` | listing `L#document#<series>` / date, number |
 | invoice batch | `A#` | `K#<id>` | agenda `G#invoice_batch#<shard>` / instant, until it is finished |
