@@ -63,9 +63,7 @@ def present(schedule: SummarySchedule) -> Any:
     status_code=201,
     responses=responses(201, "The schedule with its next runs"),
 )
-def create(
-    body: Annotated[SummaryScheduleBody, Body()], idempotency_key: IdempotencyKey
-) -> Response[SummaryScheduleDetailsView]:
+def create(body: Annotated[SummaryScheduleBody, Body()], idempotency_key: IdempotencyKey) -> Response[SummaryScheduleDetailsView]:
     clock = deployed_clock()
     request = api.request(idempotency_key, present)
     return api.created(create_summary_schedule(body.to_wish(), request, books, cron, clock, UlidIds(clock)))

@@ -280,6 +280,12 @@ def test_D3_another_name_or_content_is_no_new_plan() -> None:
     assert (changed.plan, changed.planned_at, changed.replan_at) == (1, NOW, None)
 
 
+def test_D3_a_schedule_that_does_not_run_can_be_removed() -> None:
+    off = replace(SCHEDULE, enabled=False)
+    removed = off.changed(replace(off, removed_at=SLOT), SLOT)
+    assert (removed.removed_at, removed.plan) == (SLOT, 2)
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -61,12 +61,15 @@ class SummarySchedule:
     def runs(self) -> bool:
         return self.enabled and self.removed_at is None
 
+    @property
+    def times(self) -> tuple[str, str, bool, datetime | None]:
+        """What decides when it runs."""
+        return self.cron, self.time_zone, self.enabled, self.removed_at
+
     def changed(self, wanted: "SummarySchedule", now: datetime) -> "SummarySchedule":
         """As `wanted` has it (name, expression, zone, content, whether it runs). Other times of running are a new plan, which
         counts from `now`, so that nothing is sent for the past."""
-        if (self.cron, self.time_zone, self.runs) == (wanted.cron, wanted.time_zone, wanted.runs):
-            return replace(self, name=wanted.name, content=wanted.content)
-        return replace(
+        changed = replace(
             self,
             name=wanted.name,
             cron=wanted.cron,
@@ -74,10 +77,10 @@ class SummarySchedule:
             content=wanted.content,
             enabled=wanted.enabled,
             removed_at=wanted.removed_at,
-            plan=self.plan + 1,
-            planned_at=now,
-            replan_at=now + SETTLES,
         )
+        if changed.times == self.times:
+            return changed
+        return replace(changed, plan=self.plan + 1, planned_at=now, replan_at=now + SETTLES)
 
 
 @dataclass(frozen=True, slots=True)
