@@ -338,7 +338,7 @@ class Office:
 
     def summarise(self, account_id: str, schedule_id: str) -> SummaryOutcome:
         return summarise_account(
-            account_id, schedule_id, self.firm, self.books, self.journal, CRON, self.letters, self.mailer, self.clock
+            account_id, schedule_id, self.firm, self.books, self.journal, CRON, self.letters, self.postbox, self.clock
         )
 
     def _request(self, key: str | None, wish: Any, present: Callable[[Any], Any]) -> Request[Any]:
