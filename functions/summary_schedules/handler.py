@@ -117,12 +117,10 @@ def change(schedule_id: ScheduleId, body: Annotated[SummaryScheduleBody, Body()]
     summary="Remove a schedule",
     description="No account gets its summaries any more; what was sent is kept.",
     tags=[api.tag],
-    status_code=204,
-    responses=responses(204, "It is removed"),
+    responses=responses(200, "The schedule as it ended"),
 )
-def remove(schedule_id: ScheduleId) -> Response[None]:
-    remove_summary_schedule(schedule_id, books, deployed_clock())
-    return Response(204)
+def remove(schedule_id: ScheduleId) -> SummaryScheduleView:
+    return SummaryScheduleView.of(remove_summary_schedule(schedule_id, books, deployed_clock()))
 
 
 @api.app.get(
@@ -152,12 +150,11 @@ def enrol(account_id: AccountId, schedule_id: ScheduleId) -> SummaryEnrolmentVie
     "/accounts/<account_id>/summary-schedules/<schedule_id>",
     summary="Withdraw an account",
     tags=[api.tag],
-    status_code=204,
-    responses=responses(204, "It gets no more of these summaries"),
+    description="It gets no more of these summaries.",
+    responses=responses(200, "The enrolment as it ended"),
 )
-def withdraw(account_id: AccountId, schedule_id: ScheduleId) -> Response[None]:
-    withdraw_account(account_id, schedule_id, books, deployed_clock())
-    return Response(204)
+def withdraw(account_id: AccountId, schedule_id: ScheduleId) -> SummaryEnrolmentView:
+    return SummaryEnrolmentView.of(withdraw_account(account_id, schedule_id, books, deployed_clock()))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -154,7 +154,8 @@ class TestWhoIsLeftAlone:
             customer.is_invoiced()
             enrol(world, customer, scheduled)
         off.changes(switches={"summaries": False})
-        world.api.delete(f"{withdrawn.path}/summary-schedules/{scheduled['id']}")
+        ended = world.api.delete(f"{withdrawn.path}/summary-schedules/{scheduled['id']}")
+        assert ended["next_slot"] is None
         clock.moves_by(days=1)
         runs(summaries)
         assert mailbox.of(off) == mailbox.of(withdrawn) == []

@@ -128,9 +128,10 @@ class Api:
         assert answer.status == 200, answer.text
         return answer.json
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str) -> Any:
         answer = self.request("DELETE", path)
-        assert answer.status == 204, answer.text
+        assert answer.status == 200, answer.text
+        return answer.json
 
     def patch(self, path: str, body: Any) -> Any:
         answer = self.request("PATCH", path, body)

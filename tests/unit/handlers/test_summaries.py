@@ -23,8 +23,7 @@ def http(deployed: Callable[[str], ModuleType]) -> Callable[..., tuple[int, Any]
     module = deployed("summary_schedules")
 
     def ask(method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-        answer = module.handler(http_event(method, path, body, **more), CONTEXT)
-        return answered(answer) if answer.get("body") else (answer["statusCode"], None)
+        return answered(module.handler(http_event(method, path, body, **more), CONTEXT))
 
     return ask
 
@@ -50,7 +49,8 @@ def test_D3_a_schedule_is_changed_and_removed(http: Callable[..., tuple[int, Any
     path = f"/summary-schedules/{http('POST', '/summary-schedules', BODY, key='k')[1]['id']}"
     status, changed = http("PUT", path, BODY | {"enabled": False})
     assert (status, changed["enabled"], changed["next_runs"], changed["is_being_planned"]) == (200, False, [], True)
-    assert http("DELETE", path) == (204, None)
+    status, removed = http("DELETE", path)
+    assert (status, removed["removed_at"]) == (200, "2026-03-02T09:00:00Z")
     assert http("GET", path)[1]["code"] == http("DELETE", path)[1]["code"] == "summary_schedule_not_found"
     assert http("GET", "/summary-schedules") == (200, {"schedules": []})
 
@@ -79,7 +79,8 @@ def test_D3_accounts_are_enrolled_and_withdrawn(http: Callable[..., tuple[int, A
     status, enrolled = http("PUT", f"{path}/{schedule_id}")
     assert (status, enrolled["schedule_id"], enrolled["next_slot"]) == (200, schedule_id, "2026-03-03T01:30:00Z")
     assert http("GET", path) == (200, {"enrolments": [enrolled]})
-    assert http("DELETE", f"{path}/{schedule_id}") == (204, None)
+    status, ended = http("DELETE", f"{path}/{schedule_id}")
+    assert (status, ended["next_slot"], ended["withdrawn_at"]) == (200, None, "2026-03-02T09:00:00Z")
     assert http("GET", path) == (200, {"enrolments": []})
     assert http("DELETE", f"{path}/{schedule_id}")[1]["code"] == "summary_enrolment_not_found"
 

@@ -70,6 +70,7 @@ class SummaryScheduleView(View):
     content: SummaryContent
     enabled: bool
     created_at: datetime
+    removed_at: datetime | None
     is_being_planned: bool = Field(description="Changed a moment ago: not every account enrolled has its new slot yet")
 
     @classmethod
@@ -97,6 +98,7 @@ class SummaryEnrolmentView(View):
     schedule_id: str
     enrolled_at: datetime
     next_slot: datetime | None
+    withdrawn_at: datetime | None
 
     @classmethod
     def of(cls, enrolment: SummaryEnrolment) -> "SummaryEnrolmentView":

@@ -45,17 +45,18 @@ def enrol_account(
     return persist(books, decide)
 
 
-def withdraw_account(account_id: str, schedule_id: str, books: Books, clock: Clock) -> None:
+def withdraw_account(account_id: str, schedule_id: str, books: Books, clock: Clock) -> SummaryEnrolment:
     """The account gets no more summaries of the schedule. `NotFoundError` when it gets none."""
     place = summary_enrolment_ref(account_id, schedule_id)
 
-    def decide() -> tuple[Changes, None]:
+    def decide() -> tuple[Changes, SummaryEnrolment]:
         known = books.load(place).get(place)
         if known is None or known.withdrawn_at:
             raise NotFoundError("summary_enrolment_not_found", "The account is not enrolled in it.", id=schedule_id)
-        return [replace(known, next_slot=None, saying=None, withdrawn_at=clock.now())], None
+        withdrawn = replace(known, next_slot=None, saying=None, withdrawn_at=clock.now())
+        return [withdrawn], withdrawn
 
-    persist(books, decide)
+    return persist(books, decide)
 
 
 @dataclass(frozen=True, slots=True)

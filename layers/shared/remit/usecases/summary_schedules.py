@@ -61,9 +61,9 @@ def change_summary_schedule(schedule_id: str, wish: ScheduleWish, books: Books, 
     return _change(schedule_id, wanted, books, clock)
 
 
-def remove_summary_schedule(schedule_id: str, books: Books, clock: Clock) -> None:
+def remove_summary_schedule(schedule_id: str, books: Books, clock: Clock) -> SummarySchedule:
     """End the schedule and all its enrolments. `NotFoundError` once it is removed."""
-    _change(schedule_id, lambda known: replace(known, removed_at=clock.now()), books, clock)
+    return _change(schedule_id, lambda known: replace(known, removed_at=clock.now()), books, clock)
 
 
 def _change(
