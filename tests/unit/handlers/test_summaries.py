@@ -51,7 +51,8 @@ def test_D3_a_schedule_is_changed_and_removed(http: Callable[..., tuple[int, Any
     assert (status, changed["enabled"], changed["next_runs"], changed["is_being_planned"]) == (200, False, [], True)
     status, removed = http("DELETE", path)
     assert (status, removed["removed_at"]) == (200, "2026-03-02T09:00:00Z")
-    assert http("GET", path)[1]["code"] == http("DELETE", path)[1]["code"] == "summary_schedule_not_found"
+    assert http("DELETE", path) == (200, removed), "again it changes nothing"
+    assert http("GET", path)[1]["code"] == http("PUT", path, BODY)[1]["code"] == "summary_schedule_not_found"
     assert http("GET", "/summary-schedules") == (200, {"schedules": []})
 
 
@@ -82,7 +83,8 @@ def test_D3_accounts_are_enrolled_and_withdrawn(http: Callable[..., tuple[int, A
     status, ended = http("DELETE", f"{path}/{schedule_id}")
     assert (status, ended["next_slot"], ended["withdrawn_at"]) == (200, None, "2026-03-02T09:00:00Z")
     assert http("GET", path) == (200, {"enrolments": []})
-    assert http("DELETE", f"{path}/{schedule_id}")[1]["code"] == "summary_enrolment_not_found"
+    assert http("DELETE", f"{path}/{schedule_id}") == (200, ended), "again it changes nothing"
+    assert http("DELETE", f"{path}/sch_{'0' * 26}")[1]["code"] == "summary_enrolment_not_found"
 
 
 def test_D3_the_tasks_find_plan_and_tell(tasks: ModuleType, office: Office) -> None:

@@ -46,13 +46,15 @@ def enrol_account(
 
 
 def withdraw_account(account_id: str, schedule_id: str, books: Books, clock: Clock) -> SummaryEnrolment:
-    """The account gets no more summaries of the schedule. `NotFoundError` when it gets none."""
+    """The account gets no more summaries of the schedule; once withdrawn it stays so. `NotFoundError` if it never got any."""
     place = summary_enrolment_ref(account_id, schedule_id)
 
     def decide() -> tuple[Changes, SummaryEnrolment]:
         known = books.load(place).get(place)
-        if known is None or known.withdrawn_at:
+        if known is None:
             raise NotFoundError("summary_enrolment_not_found", "The account is not enrolled in it.", id=schedule_id)
+        if known.withdrawn_at:
+            return [], known
         withdrawn = replace(known, next_slot=None, saying=None, withdrawn_at=clock.now())
         return [withdrawn], withdrawn
 

@@ -24,8 +24,12 @@ def need_schedule(loaded: Loaded, schedule_id: str) -> SummarySchedule:
     """The schedule, or `NotFoundError`: also of one that was removed."""
     schedule = loaded.get(summary_schedule_ref(schedule_id))
     if schedule is None or schedule.removed_at:
-        raise NotFoundError("summary_schedule_not_found", "There is no such schedule of summaries.", id=schedule_id)
+        raise _not_found(schedule_id)
     return schedule
+
+
+def _not_found(schedule_id: str) -> NotFoundError:
+    return NotFoundError("summary_schedule_not_found", "There is no such schedule of summaries.", id=schedule_id)
 
 
 def create_summary_schedule(
@@ -54,6 +58,8 @@ def change_summary_schedule(schedule_id: str, wish: ScheduleWish, books: Books, 
     cron.require(wish.cron)
 
     def wanted(known: SummarySchedule) -> SummarySchedule:
+        if known.removed_at:
+            raise _not_found(schedule_id)
         return replace(
             known, name=wish.name, cron=wish.cron, time_zone=wish.time_zone, content=wish.content, enabled=wish.enabled
         )
@@ -62,8 +68,12 @@ def change_summary_schedule(schedule_id: str, wish: ScheduleWish, books: Books, 
 
 
 def remove_summary_schedule(schedule_id: str, books: Books, clock: Clock) -> SummarySchedule:
-    """End the schedule and all its enrolments. `NotFoundError` once it is removed."""
-    return _change(schedule_id, lambda known: replace(known, removed_at=clock.now()), books, clock)
+    """End the schedule and all its enrolments; once removed it stays so."""
+
+    def removed(known: SummarySchedule) -> SummarySchedule:
+        return known if known.removed_at else replace(known, removed_at=clock.now())
+
+    return _change(schedule_id, removed, books, clock)
 
 
 def _change(
@@ -72,7 +82,9 @@ def _change(
     ref = summary_schedule_ref(schedule_id)
 
     def decide() -> tuple[Changes, SummarySchedule]:
-        known = need_schedule(books.load(ref), schedule_id)
+        known = books.load(ref).get(ref)
+        if known is None:
+            raise _not_found(schedule_id)
         changed = known.changed(wanted(known), clock.now())
         return ([] if changed == known else [changed]), changed
 
