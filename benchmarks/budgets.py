@@ -30,6 +30,7 @@ from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Address, Contact, TaxId
 from remit.domain.journal import JournalEntry
 from remit.domain.payments import PaymentStatus
+from remit.domain.summaries import SummaryContent
 from remit.domain.totals import Totals, TotalsKey, TotalsKind, added, quarter
 from remit.usecases.ports import AgendaKind, CheckoutPage, guard_ref
 from remit.usecases.project_entries import Projector
@@ -74,6 +75,8 @@ WEBHOOK = Budget(16, 4, 3)
 WEBHOOK_AGAIN = Budget(0, 1, 1)
 CREDIT = Budget(10, 2, 2)
 DUNNING = Budget(6, 2)
+SUMMARY, TRANSACTIONS, NOTHING_TO_SAY = Budget(6, 4), Budget(7, 6), Budget(3, 4)
+"""A mail is claimed and marked, and a slot moved in the agenda; of transactions it is kept first how far it goes."""
 ACCOUNT_PAGE = Budget(0, 8, 3)
 EXPORT = Budget(0, 110)
 AUDIT = Budget(0, 16, 1)
@@ -283,6 +286,33 @@ class Bench:
         self.office.clock.advance(timedelta(days=60))
         self.measure("… with all 100 due: finding them", FREE, lambda: self._find(100))
 
+    def summarising(self) -> None:
+        """The only one to fill the agenda of its table."""
+        office = self.office
+        nobody = self.measure("summaries, when nobody is due", FREE, lambda: self._find_summaries(0))
+        for _ in range(100):
+            office.enrol(office.account(), SummaryContent.OPEN_INVOICES)
+        still = self.measure("… with 100 enrolments not due", FREE, lambda: self._find_summaries(0))
+        reported, computed = less(still.reported, nobody.reported), less(still.computed, nobody.computed)
+        self.figures.append(Figure("summaries, per account not due", reported, computed, Budget(0, 0, 0)))
+        owing = self.customer(paid=12, unpaid=1, lines=ONE_LINE).account_id
+        owed, told = (office.enrol(owing, content) for content in SummaryContent)
+        office.invoice(owing, ONE_LINE)
+        office.clock.advance(timedelta(days=1))
+        self.measure("summary of open invoices, per account due: two open", SUMMARY, lambda: self._summarise(owing, owed, "sent"))
+        self.measure("summary of transactions, per account due: one", TRANSACTIONS, lambda: self._summarise(owing, told, "sent"))
+        office.clock.advance(timedelta(days=1))
+        self.measure("… when nothing happened", NOTHING_TO_SAY, lambda: self._summarise(owing, told, "nothing_to_say"))
+
+    def _find_summaries(self, expected: int) -> None:
+        due, _ = self.office.agenda.due(AgendaKind.SUMMARY, self.office.clock.now().isoformat(), None, 500)
+        expect(len(due) == expected)
+
+    def _summarise(self, account: str, schedule: str, outcome: str) -> None:
+        """What the task `tell` of the state machine does for one account."""
+        self.office.firm = fresh_firm(self.office.books)
+        expect(self.office.summarise(account, schedule).why == outcome)
+
     def _find(self, expected: int) -> None:
         due, _ = self.office.agenda.due(AgendaKind.DUNNING, self.office.today.isoformat(), None, 500)
         expect(len(due) == expected)
@@ -434,6 +464,7 @@ def measured_on(engine: Stack) -> list[Figure]:
         (Bench.issuing_in_batches,),
         (Bench.dunning,),
         (Bench.finding_the_due,),
+        (Bench.summarising,),
         (Bench.exporting,),
         (Bench.ageing_in_detail,),
         (Bench.auditing,),

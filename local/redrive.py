@@ -22,6 +22,7 @@ OUTPUTS = {
     "outbox": "StreamDeadLettersUrl",
     "projections": "ProjectionDeadLettersUrl",
     "schedules": "ScheduleDeadLettersUrl",
+    "summaries": "SummaryDeadLettersUrl",
 }
 """Queue → the stack's output that names it."""
 
@@ -31,6 +32,7 @@ REMEDIES = {
     "outbox": "each names a stream record; publish the entry it stands for by invoking the outbox function",
     "projections": "the next entry of the same account counts them too; `make rebuild-totals` counts all at once",
     "schedules": "the next run of the schedule catches up",
+    "summaries": "its accounts are still in the agenda, and the next run takes them, within a quarter of an hour",
 }
 
 

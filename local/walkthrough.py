@@ -46,7 +46,7 @@ FIRM = {
             "parts": [{"due": {"rule": "on_receipt"}, "percent": "30"}, {"due": {"rule": "after_delivery", "days": 14}}],
         },
     ],
-    "switches": {"send_invoices": True, "send_receipts": True, "dunning": True},
+    "switches": {"send_invoices": True, "send_receipts": True, "dunning": True, "summaries": True},
 }
 
 ORDER = {
@@ -211,6 +211,10 @@ def step_4_bank_transfer(walk: Walk) -> dict[str, Any]:
     goodwill = {"amount_minor": 2420, "currency": "EUR", "tax_option": "included", "tax_code": "VAT21", "reason": "Late delivery"}
     credit = walk.call("POST", f"{base}/credits", goodwill, expect=201)
     say(f"   goodwill of {euro(credit['gross_minor'])}, of which {euro(credit['tax_minor'])} is tax given back")
+    wish = {"name": "Monthly", "cron": "0 8 1 * *", "time_zone": "Europe/Amsterdam", "content": "open_invoices"}
+    schedule = walk.call("POST", "/summary-schedules", wish, expect=201)
+    walk.call("PUT", f"{base}/summary-schedules/{schedule['id']}")
+    say(f"   a summary of what is open goes out on the first of each month: next {schedule['next_runs'][0]['local'][:16]}")
     return account
 
 

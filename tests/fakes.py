@@ -36,6 +36,7 @@ from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import GatewayReport, Payment, PaymentStatus
 from remit.domain.refunds import Refund, RefundReport, RefundStatus
+from remit.domain.summaries import OpenInvoices, RecentTransactions, SummarySchedule
 from remit.domain.terms import Method
 from remit.usecases import idempotency
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
@@ -397,13 +398,22 @@ class FakeBooks:
         rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(AgendaKind.INVOICE_BATCH, keys.shard("")))
         return [keys.id_of(raw["SK"]["S"]) for raw in rows]
 
+    def summary_schedules(self) -> Sequence[SummarySchedule]:
+        rows = self._indexed.query_index(keys.LISTING_INDEX, keys.summary_schedule_listing("")[0])
+        return [thing_of(raw) for raw in rows]
+
+    def enrolled_accounts(self, schedule_id: str, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
+        listed = self._indexed.query_index(keys.LISTING_INDEX, keys.enrolled_in(schedule_id))
+        found = [raw["list_sk"]["S"] for raw in listed if raw["list_sk"]["S"] > (cursor or "")][:limit]
+        return found, found[-1] if len(found) == limit else None
+
     # Agenda
 
     def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
         due: list[DueThing] = []
         for shard in range(int(cursor or 0), keys.SHARDS):
             rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(kind, shard), last=until)
-            due += [DueThing(keys.account_id_of(raw["PK"]["S"]), keys.id_of(raw["SK"]["S"])) for raw in rows]
+            due += [DueThing(*keys.owner_and_id(raw["PK"]["S"], raw["SK"]["S"])) for raw in rows]
             if len(due) >= limit and shard + 1 < keys.SHARDS:
                 return due, str(shard + 1)
         return due, None
@@ -740,6 +750,16 @@ class FakeLetters:
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter:
         overdue = [item.number for item in notice.parts]
         return self._letter(notice.tier.template, {"overdue": overdue, "net_minor": dict(notice.net_minor)})
+
+    def summary(self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime) -> Letter:
+        if isinstance(summary, OpenInvoices):
+            totals = {total.currency: total.open_minor for total in summary.totals}
+            return self._letter("account_summary_open", {"open": [row.number for row in summary.rows], "totals": totals})
+        told = {
+            each.currency: [each.opening_minor, *(row.amount_minor for row in each.transactions), each.closing_minor]
+            for each in summary.statements
+        }
+        return self._letter("account_summary_transactions", {"told": told, "numbers": sorted(summary.numbers.values())})
 
     def _letter(self, template: str, model: dict[str, Any]) -> Letter:
         self.written.append(template)

@@ -1,6 +1,7 @@
 """Sample firms, customers and documents, made by the domain's own rules: for previews and for tests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,11 @@ from remit.domain.accounts import Account, Address, TaxId
 from remit.domain.dunning import DunningPolicy, Notice, OpenPart, Situation, decide
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries, issue
+from remit.domain.journal import Balance, EntryKind
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest, Order, on_terms, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
+from remit.domain.summaries import OpenInvoices, RecentTransactions, Statement, Transaction, open_invoices
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, Method, Part, PaymentTerm
 
@@ -99,6 +102,36 @@ def payment(item: OpenItem, allocated_minor: int, amount_minor: int | None = Non
     return Payment(**fields | changes)
 
 
+def open_summary(invoices: int = 3) -> OpenInvoices:
+    """What is open on 9 March 2026: of two currencies, one part overdue and one in dispute."""
+    _, first = invoice()
+    dollars = replace(invoice(LINES[:1], "USD", last_number=496)[1], invoice_id="inv_497", disputed_by=("pay_01jdxsample",))
+    more = [replace(invoice(LINES[1:], last_number=n)[1], invoice_id=f"inv_{n + 1}") for n in range(500, 498 + invoices)]
+    balances = [Balance("acc_01jdxsample", "EUR", credit_minor=5_000), Balance("acc_01jdxsample", "USD")]
+    summary = open_invoices([first, dollars, *more], balances, date(2026, 3, 9))
+    if summary is None:
+        raise ValueError("this sample has something open")
+    return summary
+
+
+def transactions(earlier: int = 0) -> RecentTransactions:
+    """An invoice, its payment and a credit note in euro; usage in yen."""
+    rows = (
+        Transaction(EntryKind.INVOICE_ISSUED, date(2026, 1, 31), 127_379, {"invoice": ("inv_01jdxsample",)}),
+        Transaction(EntryKind.PAYMENT_RECEIVED, date(2026, 2, 9), -120_000, {"payment": ("pay_01jdxsample",)}),
+        Transaction(
+            EntryKind.CREDIT_NOTE_ISSUED,
+            date(2026, 2, 12),
+            -7_379,
+            {"credit_note": ("crn_01jdxsample",), "invoice": ("inv_01jdxsample",)},
+        ),
+    )
+    usage = Transaction(EntryKind.WALLET_CHARGED, date(2026, 2, 20), 1_200, {"wallet_charge": ("chg_01jdxsample",)})
+    numbers = {"inv_01jdxsample": "INV-2026-000482", "crn_01jdxsample": "CN-2026-000017", "pay_01jdxsample": "PO-7781"}
+    euro = Statement("EUR", 5_000, rows, 5_000 + 300 * earlier, earlier, 300 * earlier)
+    return RecentTransactions(date(2026, 3, 1), (euro, Statement("JPY", -48_000, (usage,), -46_800)), numbers)
+
+
 def overdue(number: int, currency: str, open_minor: int, due: date) -> OpenPart:
     """An open part of the invoice `INV-2026-<number>`."""
     return OpenPart(
@@ -151,4 +184,12 @@ def emails() -> dict[str, tuple[str, dict[str, Any]]]:
             sent.tier.template,
             models.dunning_notice(firm(), account(), sent, today, pay_links(sent)),
         )
+    for name, summary in {"account_summary_open": open_summary(), "account_summary_open_long": open_summary(30)}.items():
+        links = {row.invoice_id: PAY_LINK for row in summary.rows}
+        samples[name] = ("account_summary_open", models.open_invoices(firm(), account(), summary, links))
+    for name, told in {
+        "account_summary_transactions": transactions(),
+        "account_summary_transactions_long": transactions(7),
+    }.items():
+        samples[name] = ("account_summary_transactions", models.recent_transactions(firm(), account(), told))
     return samples

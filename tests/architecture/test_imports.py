@@ -44,6 +44,8 @@ NEEDS: dict[str, set[str]] = {
     "payment_webhooks": {"boto3", "pynamodb", "msgspec", "stripe"},
     "payments": {"boto3", "pynamodb", "pydantic", "msgspec", "stripe", "ulid"},
     "wallet": {"pynamodb", "pydantic", "msgspec", "ulid"},
+    "summaries": {"boto3", "pynamodb", "msgspec", "jinja2"},
+    "summary_schedules": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "projections": {"pynamodb", "msgspec"},
     "totals": {"pynamodb", "pydantic", "msgspec"},
     "totals_rebuild": {"pynamodb", "msgspec"},
@@ -63,6 +65,7 @@ CLIENTS: dict[str, set[str]] = {
     "operations": {"dynamodb", "stepfunctions", "s3"},
     "outbox": {"events"},
     "payment_page": {"dynamodb", "secretsmanager"},
+    "summaries": {"dynamodb", "sesv2", "secretsmanager"},
     "payment_webhooks": {"dynamodb", "sqs", "secretsmanager"},
     "payments": {"dynamodb", "secretsmanager"},
 }

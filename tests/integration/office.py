@@ -9,6 +9,7 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
+from remit.adapters.cron import CronsimCron
 from remit.adapters.dynamodb.books import DynamoAgenda, DynamoBooks, DynamoJournal
 from remit.contract.accounts import AccountView
 from remit.contract.credits import CreditView, IssuedCreditNoteView
@@ -29,6 +30,7 @@ from remit.domain.money import Money
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest
 from remit.domain.payments import Allocation, GatewayReport, Payment, PaymentStatus, Transaction
+from remit.domain.summaries import OpenInvoices, RecentTransactions, SummaryContent
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, Method, PaymentTerm
 from remit.usecases.allocate_payment import allocate_payment
@@ -50,6 +52,9 @@ from remit.usecases.receive_payment import ReceivedPayment, receive_payment
 from remit.usecases.refund_payment import RefundWish, refund_payment
 from remit.usecases.set_firm import set_firm
 from remit.usecases.start_checkout import CheckoutWish, start_checkout
+from remit.usecases.summarise_account import SummaryOutcome, summarise_account
+from remit.usecases.summary_enrolments import enrol_account
+from remit.usecases.summary_schedules import ScheduleWish, create_summary_schedule
 
 CLERK = Actor("9f1b7f5e-5f0c-4d53-a0b5-3f1f9a1f2c11", Channel.API)
 GATEWAY = Actor("stripe", Channel.GATEWAY)
@@ -80,6 +85,7 @@ FIRM = Firm(
     terms=TERMS,
     switches=dict.fromkeys(Automation, datetime(2020, 1, 1, tzinfo=UTC)),
 )
+CRON = CronsimCron()
 ONE_LINE = (LineRequest("Consulting, one day", Decimal(1), 10_000, "VAT21", "services"),)
 """One line of 121.00 with its tax."""
 
@@ -138,6 +144,9 @@ class PaperLetters:
 
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter:
         return self._letter(notice.tier.template, {"net_minor": notice.net_minor})
+
+    def summary(self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime) -> Letter:
+        return self._letter("account_summary", {"as_of": summary.as_of.isoformat()})
 
     @staticmethod
     def _letter(template: str, model: dict[str, Any]) -> Letter:
@@ -318,6 +327,19 @@ class Office:
 
     def dun(self, account_id: str) -> DunningOutcome:
         return dun_account(account_id, self.firm, self.books, self.journal, self.letters, self.postbox, self.clock)
+
+    def enrol(self, account_id: str, content: SummaryContent) -> str:
+        """Enrol the account in a new schedule of every morning at eight; the schedule's id."""
+        wish = ScheduleWish("Daily", "0 8 * * *", "Europe/Amsterdam", content)
+        request = self._request(None, wish.name, lambda schedule: {"id": schedule.id})
+        schedule_id = self._id(create_summary_schedule(wish, request, self.books, CRON, self.clock, self.ids))
+        enrol_account(account_id, schedule_id, self.books, self.journal, CRON, self.clock)
+        return schedule_id
+
+    def summarise(self, account_id: str, schedule_id: str) -> SummaryOutcome:
+        return summarise_account(
+            account_id, schedule_id, self.firm, self.books, self.journal, CRON, self.letters, self.postbox, self.clock
+        )
 
     def _request(self, key: str | None, wish: Any, present: Callable[[Any], Any]) -> Request[Any]:
         fingerprint = hashlib.sha256(repr(wish).encode()).hexdigest()

@@ -24,6 +24,7 @@ from remit.domain.automations import Automation
 from remit.domain.errors import ConflictError, TransientError
 from remit.domain.messages import Message
 from remit.domain.payments import Payment, PaymentStatus
+from remit.domain.summaries import SummaryContent
 from remit.usecases import idempotency
 from remit.usecases.notify import send_invoice, send_receipt
 from remit.usecases.ports import AgendaKind, account_ref, open_item_ref
@@ -224,6 +225,27 @@ def _dunned(office: Office, account: str) -> Any:
     return "dunned"  # a repeat rightly says that it was done before
 
 
+def telling_an_account_what_is_open(office: Office) -> Act:
+    return _summary(office, SummaryContent.OPEN_INVOICES)
+
+
+def telling_an_account_what_happened(office: Office) -> Act:
+    return _summary(office, SummaryContent.RECENT_TRANSACTIONS)
+
+
+def _summary(office: Office, content: SummaryContent) -> Act:
+    account = office.account()
+    schedule = office.enrol(account, content)
+    office.invoice(account)
+    office.clock.advance(timedelta(days=1))
+    return lambda: _told(office, account, schedule)
+
+
+def _told(office: Office, account: str, schedule: str) -> Any:
+    office.summarise(account, schedule)
+    return "told"  # a repeat rightly says that it was done before
+
+
 def sending_an_invoice(office: Office) -> Act:
     account = office.account()
     invoice = office.invoice(account)
@@ -270,6 +292,8 @@ OPERATIONS = {
         taking_in_that_a_payment_failed,
         dunning_an_account,
         dunning_an_account_of_two_currencies,
+        telling_an_account_what_is_open,
+        telling_an_account_what_happened,
         sending_an_invoice,
         sending_a_receipt,
     )

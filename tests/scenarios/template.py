@@ -62,6 +62,7 @@ class Route:
             "charge_id": "chg_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "batch_id": "bat_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "method_id": "pm_01jdzzzzzzzzzzzzzzzzzzzzzz",
+            "schedule_id": "sch_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "export_id": "exp_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "currency": "EUR",
             "series": "NONE-2026",

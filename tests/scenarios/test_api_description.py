@@ -45,6 +45,7 @@ def something_of_each(world: World) -> dict[str, str]:
     batch = {"orders": [{"account_id": customer.id, "order_id": customer.orders().id}]}
     api.post(f"{customer.path}/payments", customer.bank_transfer(20_000) | {"to_wallet": True})
     usage = {"description": "Usage", "lines": [line("Calls", 100)]}
+    monthly = {"name": "Monthly", "cron": "0 8 1 * *", "time_zone": "UTC", "content": "open_invoices"}
     returned = {"lines": [{"line": 1, "amount_minor": 100}], "reason": "Broken bulb"}
     return {
         "account_id": customer.id,
@@ -56,6 +57,7 @@ def something_of_each(world: World) -> dict[str, str]:
         "refund_id": api.post(f"{customer.path}/refunds", in_cash)["id"],
         "charge_id": api.post(f"{customer.path}/wallet/charges", usage)["id"],
         "batch_id": api.post("/invoice-batches", batch)["id"],
+        "schedule_id": api.post("/summary-schedules", monthly)["id"],
         "series": invoice.facts["series"],
         "currency": "EUR",
     }

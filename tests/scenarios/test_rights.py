@@ -31,6 +31,11 @@ RIGHTS: dict[str, set[str]] = {
     "NotificationsFunction": {READS, WRITES, "secretsmanager:GetSecretValue", "ses:SendEmail", "sqs:SendMessage"},
     "FindDueFunction": {READS, "dynamodb:Query"},
     "DunFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue", "ses:SendEmail"},
+    "SummarySchedulesFunction": {READS, WRITES, "dynamodb:Query"},
+    "FindChangedSchedulesFunction": {READS, "dynamodb:Query"},
+    "PlanSummariesFunction": {READS, WRITES, "dynamodb:Query"},
+    "FindSummariesFunction": {READS, "dynamodb:Query"},
+    "TellAccountFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue", "ses:SendEmail"},
     "ExportPrepareFunction": {READS, WRITES},
     "ExportWriteFilesFunction": {READS, "dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
     "ExportPublishFunction": {READS, WRITES, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
@@ -79,7 +84,7 @@ def test_no_wildcards(name: str) -> None:
             text = resource if isinstance(resource, str) else next(iter(resource.values()))
             assert text != "*"
             if "*" in str(text):
-                assert str(text).endswith((":*", "/*", "-dunning*")), text
+                assert str(text).endswith((":*", "/*", "-dunning*", "-account-summaries*")), text
                 assert str(text).endswith("${AWS::AccountId}:*") <= ("Condition" in statement), f"{text} needs a condition"
 
 

@@ -19,6 +19,7 @@ from remit.domain.messages import Message, MessageStatus
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment
+from remit.domain.summaries import SummaryContent, SummaryEnrolment, SummarySchedule
 from remit.usecases.guards import AlreadyExistsError, Guard, GuardTakenError
 from remit.usecases.ports import (
     Agenda,
@@ -37,6 +38,8 @@ from remit.usecases.ports import (
     series_ref,
 )
 from tests.support.builders import CLERK, NOW, TODAY, account, attempt, firm, issued, open_item, order
+
+SCHEDULE = SummarySchedule("sch_1", "Monthly", "0 8 1 * *", "UTC", SummaryContent.OPEN_INVOICES, NOW, planned_at=NOW)
 
 
 @dataclass(frozen=True)
@@ -329,7 +332,36 @@ class BooksContract:
         assert list(store.journal.document_numbers("INV-1999")) == []
         assert list(store.journal.invoiced_accounts("INV-2026")) == ["acc_1"] * 12
 
+    def test_schedules_of_summaries_are_listed_until_they_are_removed(self, store: Store) -> None:
+        schedules = [replace(SCHEDULE, id=f"sch_{n}", name=f"{n}") for n in range(3)]
+        store.books.commit([*schedules])
+        store.books.commit([replace(schedules[1], version=1, removed_at=NOW)])
+        assert [each.name for each in store.journal.summary_schedules()] == ["0", "2"]
+
+    @pytest.mark.parametrize("page", [1, 2, 5, 9])
+    def test_the_accounts_of_a_schedule_are_listed_in_pages(self, store: Store, page: int) -> None:
+        enrolled = [SummaryEnrolment(f"acc_{n}", "sch_1", NOW, 1, NOW) for n in range(5)]
+        withdrawn = SummaryEnrolment("acc_w", "sch_1", NOW, 1, None, withdrawn_at=NOW)
+        store.books.commit([*enrolled, withdrawn, SummaryEnrolment("acc_o", "sch_2", NOW, 1, NOW)])
+        found: list[str] = []
+        cursor: str | None = None
+        for _ in range(9):
+            accounts, cursor = store.journal.enrolled_accounts("sch_1", cursor, page)
+            assert len(accounts) <= page
+            found += accounts
+            if cursor is None:
+                break
+        assert found == [f"acc_{n}" for n in range(5)]
+
     # Agenda
+
+    def test_a_thing_of_the_firms_own_is_due_under_no_account(self, store: Store) -> None:
+        waiting = replace(SCHEDULE, replan_at=NOW)
+        store.books.commit([waiting, SummaryEnrolment("acc_1", "sch_1", NOW, 1, NOW)])
+        assert store.agenda.due(AgendaKind.SUMMARY_SCHEDULE, NOW.isoformat(), None, 9) == ([DueThing("", "sch_1")], None)
+        assert store.agenda.due(AgendaKind.SUMMARY, NOW.isoformat(), None, 9) == ([DueThing("acc_1", "sch_1")], None)
+        store.books.commit([replace(waiting, replan_at=None, version=1)])
+        assert store.agenda.due(AgendaKind.SUMMARY_SCHEDULE, NOW.isoformat(), None, 9) == ([], None)
 
     def test_things_are_due_once_their_day_has_come(self, store: Store) -> None:
         on = [Balance(f"acc_{n}", "EUR", 1, look_again_on=TODAY + timedelta(days=n)) for n in range(-3, 3)]

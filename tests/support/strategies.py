@@ -69,6 +69,7 @@ from remit.domain.orders import (
 )
 from remit.domain.payments import Allocation, Collected, Dispute, DisputeStatus, Fee, Payment, PaymentStatus, Transaction
 from remit.domain.refunds import Refund, RefundFrom, RefundSource, RefundStatus
+from remit.domain.summaries import Saying, SummaryContent, SummaryEnrolment, SummarySchedule, Told
 from remit.domain.tax import TaxCode, TaxKind, TaxSubtotal
 from remit.domain.terms import (
     CardFee,
@@ -558,6 +559,34 @@ exports = st.builds(
     version=versions,
 )
 series = st.builds(NumberSeries, words, st.integers(1, 10**6), st.none() | dates)
+summary_schedules = st.builds(
+    SummarySchedule,
+    id=ids("sch"),
+    name=texts,
+    cron=words,
+    time_zone=words,
+    content=st.sampled_from(SummaryContent),
+    created_at=instants,
+    planned_at=instants,
+    enabled=st.booleans(),
+    plan=st.integers(1, 99),
+    replan_at=st.none() | instants,
+    removed_at=st.none() | instants,
+    version=versions,
+)
+_told = st.dictionaries(st.sampled_from(["EUR", "JPY"]), st.builds(Told, st.integers(0, 10**6), st.integers(-(10**9), 10**9)))
+summary_enrolments = st.builds(
+    SummaryEnrolment,
+    account_id=ids("acc"),
+    schedule_id=ids("sch"),
+    enrolled_at=instants,
+    plan=st.integers(1, 99),
+    next_slot=st.none() | instants,
+    told=_told,
+    saying=st.none() | st.builds(Saying, instants, _told),
+    withdrawn_at=st.none() | instants,
+    version=versions,
+)
 whole_seconds = instants.map(lambda instant: instant.replace(microsecond=0))
 guards = st.builds(Guard, words, words, words, json_values, instants, st.none() | whole_seconds)
 

@@ -31,6 +31,7 @@ from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
 from remit.domain.posting_rules import Circumstances
 from remit.domain.refunds import Refund, RefundStatus
+from remit.domain.summaries import SummaryEnrolment, SummarySchedule
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations
 from remit.domain.wallet import WalletCharge
 from remit.usecases import ports
@@ -65,6 +66,8 @@ STORED: dict[type, st.SearchStrategy[Any]] = {
     TotalsGenerations: strategies.generations,
     SpoiledNumber: strategies.spoiled_numbers,
     InvoiceBatch: strategies.invoice_batches,
+    SummarySchedule: strategies.summary_schedules,
+    SummaryEnrolment: strategies.summary_enrolments,
 }
 
 

@@ -18,7 +18,9 @@ from remit.adapters.email import models
 from remit.adapters.email.rendering import Rendered, render
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import NotFoundError
+from remit.domain.journal import EntryKind
 from remit.domain.orders import LineRequest
+from remit.domain.summaries import RecentTransactions, Statement, Transaction
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, EarlyDiscount, Method, PaymentTerm
 
@@ -263,6 +265,29 @@ def test_the_tone_rises_with_the_tier() -> None:
     assert "last notice" in render(*EMAILS["dunning_tier_3"]).text
 
 
+def test_D3_open_invoices_are_summed_by_currency_and_marked() -> None:
+    """L8: never across currencies."""
+    rendered = render(*EMAILS["account_summary_open"])
+    assert rendered.subject == "Your open invoices at Northwind Cloud B.V.: EUR 1,641.29 and USD 906.29"
+    assert_both_say(rendered, "due on 2 March 2026, 7 days overdue", "due on 2 March 2026, in dispute")
+    assert_both_say(rendered, "Open in EUR", "EUR 1,641.29", "Your credit, not used yet", "EUR 50.00", "of it in dispute")
+    assert_both_say(render(*EMAILS["account_summary_open_long"]), "and 5 more open amounts")
+
+
+def test_D3_recent_transactions_lead_from_one_balance_to_the_next() -> None:
+    rendered = render(*EMAILS["account_summary_transactions"])
+    assert_both_say(rendered, "Balance before, in EUR", "EUR 50.00", "Invoice INV-2026-000482", "EUR 1,273.79", "31 January 2026")
+    assert_both_say(rendered, "Payment PO-7781", "EUR −1,200.00", "Credit note CN-2026-000017", "Usage", "JPY −46,800")
+    assert_both_say(render(*EMAILS["account_summary_transactions_long"]), "7 earlier transactions", "EUR 21.00", "EUR 71.00")
+
+
+@pytest.mark.parametrize("kind", EntryKind)
+def test_D3_every_kind_of_entry_has_a_name_for_the_customer(kind: EntryKind) -> None:
+    told = Statement("EUR", 0, (Transaction(kind, TODAY, 5, {}),), 5)
+    model = models.recent_transactions(samples.firm(), samples.account(), RecentTransactions(TODAY, (told,)))
+    assert "EUR 0.05" in render("account_summary_transactions", model).text
+
+
 def test_hostile_names_are_inert() -> None:
     firm = samples.firm(name=HOSTILE)
     account = samples.account(name=HOSTILE)
@@ -276,6 +301,11 @@ def test_hostile_names_are_inert() -> None:
         ("invoice_issued", models.invoice_issued(firm, account, issued, item, TODAY, samples.PAY_LINK)),
         ("payment_received", models.payment_received(firm, account, payment, [item.settle(item.total_minor, 2)])),
         ("dunning_tier_2", models.dunning_notice(firm, account, sent, today, {})),
+        ("account_summary_open", models.open_invoices(firm, account, samples.open_summary(), {})),
+        (
+            "account_summary_transactions",
+            models.recent_transactions(firm, account, replace(samples.transactions(), numbers={"pay_01jdxsample": HOSTILE})),
+        ),
     ):
         rendered = render(template, model)
         assert "<script" not in rendered.html
@@ -310,7 +340,7 @@ def test_an_unknown_template_is_named_as_such(name: str) -> None:
 
 def test_the_version_names_language_and_content() -> None:
     versions = {template: render(template, model).template_version for template, model in EMAILS.values()}
-    assert len(set(versions.values())) == len(versions) == 5
+    assert len(set(versions.values())) == len(versions) == 7
     assert all(re.fullmatch(r"en-[0-9a-f]{12}", version) for version in versions.values())
 
 

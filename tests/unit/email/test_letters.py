@@ -52,6 +52,17 @@ def test_a_notice_uses_the_letter_of_its_tier_and_links_to_each_invoice() -> Non
     assert opened(letter) == [PaymentLink(account.id, "inv_482"), PaymentLink(account.id, "inv_497")]
 
 
+def test_D3_a_summary_links_to_each_invoice_that_is_asked_for() -> None:
+    """Not to one that is in dispute."""
+    firm, account = samples.firm(), samples.account()
+    letter = LETTERS.summary(firm, account, samples.open_summary(), LATER)
+    assert letter.template == "account_summary_open"
+    assert opened(letter) == [PaymentLink(account.id, "inv_01jdxsample"), PaymentLink(account.id, "inv_501")]
+    assert "/pay/" not in json.dumps(letter.model)
+    told = LETTERS.summary(firm, account, samples.transactions(), LATER)
+    assert (told.template, opened(told)) == ("account_summary_transactions", [])
+
+
 def test_what_is_kept_reproduces_the_letter_but_opens_nothing() -> None:
     issued, item = samples.invoice()
     letter = LETTERS.invoice(samples.firm(), samples.account(language="nl-BE"), issued, item, samples.NOW)

@@ -25,6 +25,7 @@ from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import GatewayReport, Payment
 from remit.domain.refunds import Refund, RefundReport
+from remit.domain.summaries import OpenInvoices, RecentTransactions, SummaryEnrolment, SummarySchedule
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
@@ -132,6 +133,14 @@ def totals_key_of(ref: Ref[Totals]) -> TotalsKey:
 
 def totals_generations_ref() -> Ref[TotalsGenerations]:
     return Ref(TotalsGenerations, "")
+
+
+def summary_schedule_ref(schedule_id: str) -> Ref[SummarySchedule]:
+    return Ref(SummarySchedule, "", schedule_id)
+
+
+def summary_enrolment_ref(account_id: str, schedule_id: str) -> Ref[SummaryEnrolment]:
+    return Ref(SummaryEnrolment, account_id, schedule_id)
 
 
 def firm_ref() -> Ref[Firm]:
@@ -243,6 +252,14 @@ class Journal(Protocol):
         """The account of each invoice of a series, in the order of numbers."""
         ...
 
+    def summary_schedules(self) -> Sequence[SummarySchedule]:
+        """The schedules of account summaries that were not removed, oldest first."""
+        ...
+
+    def enrolled_accounts(self, schedule_id: str, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
+        """The accounts that get the summaries of a schedule, `limit` at a time, and where to go on."""
+        ...
+
 
 class AgendaKind(StrEnum):
     """What can be due, one partition of the agenda each."""
@@ -254,13 +271,15 @@ class AgendaKind(StrEnum):
     REFUND = "refund"  # a refund on hold that is given to the processor, by instant
     CARD_EXPIRY = "card_expiry"  # an account whose default card expires, by date
     CREDIT_EXPIRY = "credit_expiry"  # a credit that can no longer be used, by date
+    SUMMARY = "summary"  # an account's enrolment in a schedule of summaries, by the instant of its next slot
+    SUMMARY_SCHEDULE = "summary_schedule"  # a schedule whose enrolments are to be planned anew, by instant
     INVOICE_BATCH = "invoice_batch"  # a batch with numbers that are not settled, by the instant at which it took them
 
 
 @dataclass(frozen=True, slots=True)
 class DueThing:
-    """Something whose time has come: the account, and the id of the balance's currency, open item, payment, refund or credit;
-    empty for the account itself."""
+    """Something whose time has come: the account ("" for the firm's own), and the id of the balance's currency, open item,
+    payment, refund, credit or schedule; empty for the account itself."""
 
     account_id: str
     id: str
@@ -314,6 +333,25 @@ class Letters(Protocol):
     def receipt(self, firm: Firm, account: Account, payment: Payment, invoices: Sequence[OpenItem], now: datetime) -> Letter: ...
 
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter: ...
+
+    def summary(self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime) -> Letter: ...
+
+
+class Cron(Protocol):
+    """Reads cron expressions of five fields as times on a clock on the wall: without a zone, and without daylight saving."""
+
+    def require(self, expression: str) -> None:
+        """`InvalidError`: `bad_cron_expression`, `cron_too_frequent` (more than once an hour), or `cron_never_comes` (30
+        February)."""
+        ...
+
+    def after(self, expression: str, wall: datetime) -> Iterator[datetime]:
+        """The times later than `wall`, in their order."""
+        ...
+
+    def before(self, expression: str, wall: datetime) -> Iterator[datetime]:
+        """The times earlier than `wall`, latest first."""
+        ...
 
 
 class Clock(Protocol):

@@ -26,6 +26,7 @@ from remit.domain.errors import ConflictError, InvalidError, TransientError
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
+from remit.domain.summaries import SummarySchedule
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
 from remit.usecases.ports import AgendaKind, Changes, DueThing, Loaded, Ref
 
@@ -225,6 +226,21 @@ class DynamoJournal:
                 for record in Record.agenda_index.query(keys.agenda(AgendaKind.INVOICE_BATCH, keys.shard("")))
             ]
 
+    def summary_schedules(self) -> Sequence[SummarySchedule]:
+        connection()
+        with reading():
+            return [from_record(record) for record in Record.listing_index.query(keys.summary_schedule_listing("")[0])]
+
+    def enrolled_accounts(self, schedule_id: str, cursor: str | None, limit: int) -> tuple[list[str], str | None]:
+        connection()
+        after = ListingIndex.list_sk > cursor if cursor else None
+        with reading():
+            rows = Record.listing_index.query(
+                keys.enrolled_in(schedule_id), after, limit=limit, attributes_to_get=["type", "list_sk"]
+            )
+            found = [record.list_sk for record in rows]
+        return found, found[-1] if len(found) == limit else None
+
 
 class DynamoAgenda:
     """The agenda index. See `usecases.ports.Agenda`."""
@@ -236,7 +252,7 @@ class DynamoAgenda:
         with reading():
             for shard in range(int(cursor or 0), keys.SHARDS):
                 found = Record.agenda_index.query(keys.agenda(kind, shard), AgendaIndex.agenda_at <= until)
-                due += [DueThing(keys.account_id_of(record.pk), keys.id_of(record.sk)) for record in found]
+                due += [DueThing(*keys.owner_and_id(record.pk, record.sk)) for record in found]
                 if len(due) >= limit and shard + 1 < keys.SHARDS:
                     return due, str(shard + 1)
         return due, None

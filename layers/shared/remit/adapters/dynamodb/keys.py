@@ -16,6 +16,8 @@
 | wallet charge (immutable) | `A#<account>` | `W#<id>` | |
 | note | `A#<account>` | `T#<id>` | |
 | message | `A#<account>` | `M#<id>` | listing `L#message#<account>` / instant, id |
+| summary enrolment | `A#<account>` | `G#<schedule>` | listing `L#summary#<schedule>` / account; agenda `summary` / instant |
+| summary schedule | `U#<id>` | `U` | listing `L#summary_schedule` / id; agenda `summary_schedule` while planned anew |
 | number series | `S#<series>` | `S` | listing `L#series` / name |
 | spoiled number (immutable) | `S#<series>` | `V#<number>` | listing `L#document#<series>` / date, number |
 | invoice batch | `A#` | `K#<id>` | agenda `G#invoice_batch#<shard>` / instant, until it is finished |
@@ -57,6 +59,7 @@ PREFIX = {
     "Refund": "F#",
     "WalletCharge": "W#",
     "Note": "T#",
+    "SummaryEnrolment": "G#",
 }
 """What the sort keys of an account's things of one class start with, whose ids sort by time. (Those of messages do not: they
 derive from what is told.)"""
@@ -143,6 +146,23 @@ def message(account_id: str, message_id: str) -> tuple[str, str]:
 def message_partition(account_id: str) -> str:
     """Partition of the listing for the messages of one account, by time."""
     return f"L#message#{account_id}"
+
+
+def summary_enrolment(account_id: str, schedule_id: str) -> tuple[str, str]:
+    return account_partition(account_id), f"G#{schedule_id}"
+
+
+def enrolled_in(schedule_id: str) -> str:
+    """Partition of the listing for the accounts that get a schedule's summaries. What moves on does not touch it."""
+    return f"L#summary#{schedule_id}"
+
+
+def summary_schedule(schedule_id: str) -> tuple[str, str]:
+    return f"U#{schedule_id}", "U"
+
+
+def summary_schedule_listing(schedule_id: str) -> tuple[str, str]:
+    return "L#summary_schedule", schedule_id
 
 
 def series(name: str) -> tuple[str, str]:
@@ -267,3 +287,10 @@ def agenda(kind: str, shard_number: int) -> str:
 def id_of(sort_key: str) -> str:
     """The id in the sort key of an account's thing: a balance's currency, a document's id."""
     return sort_key.partition("#")[2]
+
+
+def owner_and_id(partition: str, sort_key: str) -> tuple[str, str]:
+    """The account and the id of a thing that is due; a thing of the firm's own has its id in the partition."""
+    if partition.startswith("A#"):
+        return account_id_of(partition), id_of(sort_key)
+    return "", id_of(partition)

@@ -43,6 +43,7 @@ from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment, PaymentStatus
 from remit.domain.refunds import Refund, RefundStatus
+from remit.domain.summaries import SummaryEnrolment, SummarySchedule
 from remit.domain.terms import Part
 from remit.domain.totals import ChainMark, Reached, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
@@ -373,6 +374,26 @@ def _message_to(message: Message) -> r.Record:
     return r.MessageRecord(pk, sk, content=_deflate(message), list_pk=list_pk, list_sk=place_of(message))
 
 
+def _summary_schedule_to(schedule: SummarySchedule) -> r.Record:
+    pk, sk = keys.summary_schedule(schedule.id)
+    list_pk, list_sk = (None, None) if schedule.removed_at else keys.summary_schedule_listing(schedule.id)
+    to_plan = _agenda(AgendaKind.SUMMARY_SCHEDULE, "", schedule.replan_at)
+    return r.SummaryScheduleRecord(pk, sk, body=_json(schedule), list_pk=list_pk, list_sk=list_sk, **to_plan)
+
+
+def _summary_enrolment_to(enrolment: SummaryEnrolment) -> r.Record:
+    pk, sk = keys.summary_enrolment(enrolment.account_id, enrolment.schedule_id)
+    is_listed = enrolment.withdrawn_at is None
+    return r.SummaryEnrolmentRecord(
+        pk,
+        sk,
+        state=_json(enrolment),
+        list_pk=keys.enrolled_in(enrolment.schedule_id) if is_listed else None,
+        list_sk=enrolment.account_id if is_listed else None,
+        **_agenda(AgendaKind.SUMMARY, enrolment.account_id, enrolment.next_slot),
+    )
+
+
 def _series_to(series: NumberSeries) -> r.Record:
     pk, sk = keys.series(series.name)
     list_pk, list_sk = keys.series_listing(series.name)
@@ -485,6 +506,8 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     WalletCharge: _wallet_charge_to,
     Note: _note_to,
     Message: _message_to,
+    SummarySchedule: _summary_schedule_to,
+    SummaryEnrolment: _summary_enrolment_to,
     NumberSeries: _series_to,
     SpoiledNumber: _spoiled_number_to,
     InvoiceBatch: _invoice_batch_to,
@@ -511,6 +534,8 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.WalletChargeRecord: lambda record: _inflate(record.deflated, WalletCharge),
     r.NoteRecord: lambda record: _merge(Note, record.body),
     r.MessageRecord: lambda record: _inflate(record.content, Message),
+    r.SummaryScheduleRecord: lambda record: _merge(SummarySchedule, record.body),
+    r.SummaryEnrolmentRecord: lambda record: _merge(SummaryEnrolment, record.state),
     r.SeriesRecord: _series_from,
     r.SpoiledNumberRecord: lambda record: _merge(SpoiledNumber, record.body),
     r.InvoiceBatchRecord: lambda record: _inflate(record.deflated, InvoiceBatch),
@@ -536,6 +561,8 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     Note: lambda ref: keys.note(ref.owner, ref.id),
     JournalEntry: lambda ref: keys.entry_named(ref.owner, ref.id),
     Message: lambda ref: keys.message(ref.owner, ref.id),
+    SummarySchedule: lambda ref: keys.summary_schedule(ref.id),
+    SummaryEnrolment: lambda ref: keys.summary_enrolment(ref.owner, ref.id),
     NumberSeries: lambda ref: keys.series(ref.id),
     SpoiledNumber: lambda ref: keys.spoiled_number(ref.id),
     InvoiceBatch: lambda ref: keys.invoice_batch(ref.id),

@@ -180,6 +180,16 @@ class MessageRecord(Record, discriminator="message"):
     content = BinaryAttribute(legacy_encoding=False)
 
 
+class SummaryScheduleRecord(Record, discriminator="summary_schedule"):
+    pass
+
+
+class SummaryEnrolmentRecord(Record, discriminator="summary_enrolment"):
+    """`state` is projected nowhere: what moves on costs no write of the listing."""
+
+    state = UnicodeAttribute()
+
+
 class SeriesRecord(Record, discriminator="series"):
     last = IntegerAttribute()
     last_issued_on = UnicodeAttribute(null=True)

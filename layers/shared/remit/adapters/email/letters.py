@@ -14,6 +14,7 @@ from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
+from remit.domain.summaries import OpenInvoices, RecentTransactions
 from remit.usecases.ports import Letter
 
 
@@ -37,6 +38,13 @@ class JinjaLetters:
         """The letter of the notice's tier, with a link to pay each invoice in it."""
         links = self._links_to(account, (item.invoice_id for item in notice.parts), now)
         return _letter(notice.tier.template, models.dunning_notice(firm, account, notice, firm.today(now), links), account)
+
+    def summary(self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime) -> Letter:
+        """The summary of what is owed, with a link to pay each invoice in it, or of what happened."""
+        if isinstance(summary, RecentTransactions):
+            return _letter("account_summary_transactions", models.recent_transactions(firm, account, summary), account)
+        links = self._links_to(account, (row.invoice_id for row in summary.rows), now)
+        return _letter("account_summary_open", models.open_invoices(firm, account, summary, links), account)
 
     def _links_to(self, account: Account, invoice_ids: Iterable[str], now: datetime) -> dict[str, str]:
         return {invoice_id: self.links.link(account.id, invoice_id, now) for invoice_id in invoice_ids}
