@@ -382,6 +382,10 @@ class FakeBooks:
         found = [self._table.get((raw["PK"]["S"], raw["SK"]["S"])) for raw in rows]
         return [thing_of(raw) for raw in found if raw], rows[-1]["list_sk"]["S"] if len(rows) == limit else None
 
+    def listed(self, partition: str) -> list[Any]:
+        """The things in a partition of the listing index, in its order."""
+        return [thing_of(raw) for raw in self._indexed.query_index(keys.LISTING_INDEX, partition)]
+
     def series(self) -> Sequence[str]:
         return [raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.series_listing("")[0])]
 
