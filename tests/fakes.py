@@ -445,7 +445,8 @@ class FakeBooks:
     def all[T](self, type: type[T]) -> list[T]:
         """Everything of one class, in the order of keys."""
         raws = (raw for pk in sorted(self._table.partitions) for _, raw in sorted(self._table.partitions[pk].items()))
-        return [thing for thing in map(thing_of, raws) if isinstance(thing, type)]
+        wanted = (raw for raw in raws if issubclass(_CLASSES.get(raw["type"]["S"], type), type))
+        return [thing for thing in map(thing_of, wanted) if isinstance(thing, type)]
 
     def overwrite(self, thing: Any) -> None:
         """Put a thing in its place against all rules, as no code of ours would: the tamperer's hand."""
@@ -501,9 +502,15 @@ class FakeBooks:
         ]
 
 
+_CLASSES: dict[str, type] = {}
+"""Type of an item → the class of what is stored in it, as far as any was looked at: a type holds one class."""
+
+
 def thing_of(raw: Raw) -> Any:
     """The domain object in a stored item, made anew: nothing stored is shared with whoever reads it."""
-    return from_record(Record.from_raw_data(raw))
+    thing = from_record(Record.from_raw_data(raw))
+    _CLASSES[raw["type"]["S"]] = type(thing)
+    return thing
 
 
 def _wire(raw: Raw) -> Raw:
