@@ -172,6 +172,10 @@ STEPS ?= 100000
 simulate: $(DEV_STAMP) ## All of billing against an adversary, from one seed: SEED=1 STEPS=100000 (TRACE=1 prints every step)
 	@PYTHONPATH=layers/shared $(BIN)/python -m simulation --seed $(SEED) --steps $(STEPS) $(if $(TRACE),--trace)
 
+.PHONY: simulate-year
+simulate-year: $(DEV_STAMP) ## Thirteen months of a sample firm by the schedules' own times, as a calendar: SEED=1 (MISCHIEF=1 lets schedules fail)
+	@PYTHONPATH=layers/shared $(BIN)/python -m simulation.year --seed $(SEED) $(if $(MISCHIEF),--mischief)
+
 .PHONY: openapi
 openapi: $(DEV_STAMP) ## Write the API's OpenAPI description from the code
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi

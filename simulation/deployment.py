@@ -7,6 +7,7 @@ that no function used before is a row of `DOUBLES`.
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,8 +53,9 @@ class Trigger:
 
 @contextmanager
 def environment() -> Iterator[None]:
-    """What deployed functions find around them. They log nothing, and pause for nobody."""
-    with patch.dict(os.environ, ENVIRONMENT | QUIET), no_waiting():
+    """What deployed functions find around them. They log nothing, count nothing, and pause for nobody."""
+    with patch.dict(os.environ, ENVIRONMENT | QUIET), no_waiting(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No application metrics to publish", UserWarning)
         yield
 
 
@@ -84,6 +86,15 @@ def listeners() -> Iterator[tuple[str, frozenset[str]]]:
         for event in properties.get("Events", {}).values():
             if event["Type"] == "EventBridgeRule":
                 yield name, frozenset(event["Properties"]["Pattern"]["detail-type"])
+
+
+def streams() -> Iterator[tuple[str, frozenset[str]]]:
+    """Each function on the table's stream, with the types of items that its filter lets through."""
+    for name, properties in functions().items():
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "DynamoDB":
+                (only,) = event["Properties"]["FilterCriteria"]["Filters"]
+                yield name, frozenset(json.loads(only["Pattern"])["dynamodb"]["NewImage"]["type"]["S"])
 
 
 @dataclass

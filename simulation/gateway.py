@@ -415,10 +415,10 @@ class SimulatedGateway(FakeGateway):
         self._dispute(intent, Dispute(id, DisputeStatus.OPEN, amount, DISPUTE_FEE, self._instant(intent), "fraudulent"))
         self.cash[intent.payment.currency] -= amount + DISPUTE_FEE
 
-    def decide_dispute(self, intent: Intent) -> None:
+    def decide_dispute(self, intent: Intent, decision: DisputeStatus | None = None) -> None:
         for dispute in list(intent.disputes.values()):
             if dispute.status is DisputeStatus.OPEN:
-                status = self.random.choice((DisputeStatus.WON, DisputeStatus.LOST))
+                status = decision or self.random.choice((DisputeStatus.WON, DisputeStatus.LOST))
                 self._dispute(intent, replace(dispute, status=status, reported_at=self._instant(intent)))
                 self.cash[intent.payment.currency] += dispute.amount_minor if status is DisputeStatus.WON else 0
 
@@ -470,6 +470,11 @@ class SimulatedGateway(FakeGateway):
             return None
         reach = len(self.travelling) if self.random.random() < 0.3 else min(4, len(self.travelling))
         return self.travelling[self.random.randrange(reach)]
+
+    def deliver_now(self) -> Iterator[Event]:
+        """What is on its way, in the order in which it was told, each once."""
+        events, self.travelling = self.travelling, []
+        yield from events
 
     def taken(self, event: Event) -> None:
         """Remit has answered; now and then the gateway does not hear it, and sends the event again later."""
