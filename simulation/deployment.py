@@ -16,6 +16,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, Protocol
 from unittest.mock import patch
 
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
 from remit.domain.firm import Firm
 from simulation.state_machines.machine import Execution, StateMachine
 from tests.fakes import FakeClock, FakeGateway, FakeIds, FakeLetters, FakeMailer, no_waiting
@@ -25,7 +27,7 @@ from tests.support.handlers import CONTEXT, ENVIRONMENT, ROOT, load
 from tests.support.totals import FakeTotals, projector
 from tests.unit.accounting.world import MemoryStore
 
-QUIET = {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true"}
+QUIET = {"POWERTOOLS_LOG_LEVEL": "CRITICAL"}
 
 
 class Office(Protocol):
@@ -54,7 +56,8 @@ class Trigger:
 @contextmanager
 def environment() -> Iterator[None]:
     """What deployed functions find around them. They log nothing, count nothing, and pause for nobody."""
-    with patch.dict(os.environ, ENVIRONMENT | QUIET), no_waiting(), warnings.catch_warnings():
+    silent = patch.object(AmazonCloudWatchEMFProvider, "add_metric")
+    with patch.dict(os.environ, ENVIRONMENT | QUIET), no_waiting(), silent, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No application metrics to publish", UserWarning)
         yield
 
