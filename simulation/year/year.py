@@ -48,7 +48,7 @@ EVERYDAY = frozenset({EntryKind.PAYMENT_ALLOCATED})
 """Entries that the calendar leaves out."""
 
 
-class Killed(BaseException):
+class KilledError(BaseException):
     """An execution is gone: somebody pulled the plug."""
 
 
@@ -83,7 +83,6 @@ class Year:
     say: Callable[[str], object] = print
     happenings: list[tuple[datetime, str]] = field(default_factory=list)
     fired: Counter[str] = field(default_factory=Counter)
-    today: date = BEGIN
 
     def __post_init__(self) -> None:
         firm = replace(our_firm(), switches=replace(ALL_ON, dunning_since=LONG_AGO))
@@ -188,11 +187,11 @@ class Year:
 
         def kill(step: Step, moment: Moment) -> None:
             if step.number == last and moment is Moment.AFTER:
-                raise Killed
+                raise KilledError
 
         try:
             self._starts(trigger, watch=kill)
-        except Killed:
+        except KilledError:
             self._settle()
         self.clock.set(self.clock.now() + LEASE)
 
@@ -306,7 +305,6 @@ class Year:
 
     def _ends_day(self) -> None:
         """Prove what changed today, and tell of the day."""
-        self.today = self.world.today
         for account_id in self.world.unproved:
             for currency in self.world.model.customers[account_id].subledgers:
                 check_subledger(self.world.model.customers[account_id], currency)
@@ -320,7 +318,7 @@ class Year:
         self.world.unproved.clear()
         for line in self._calendar():
             self.say(line)
-        if (self.today + timedelta(days=1)).day == 1:
+        if (self.world.today + timedelta(days=1)).day == 1:
             self.world.books.expire_guards(self.clock.now())
             self.world.model.forget_expired(self.clock.now())
             self.say(self._month())
@@ -338,7 +336,7 @@ class Year:
         lines += [f"{at.astimezone(self.zone):%H:%M}  {text}{self._elsewhere(at, text)}" for at, text in self.happenings]
         self.happenings.clear()
         for n, line in enumerate(lines):
-            yield (f"{self.today:%Y-%m-%d %a}  " if n == 0 else " " * 16) + line
+            yield (f"{self.world.today:%Y-%m-%d %a}  " if n == 0 else " " * 16) + line
 
     def _elsewhere(self, at: datetime, text: str) -> str:
         person = PEOPLE.get(text.partition(":")[0])
@@ -348,17 +346,17 @@ class Year:
         )
 
     def _of_the_day(self) -> Iterator[str]:
-        if (self.today.month, self.today.day) == (2, 29):
+        if (self.world.today.month, self.world.today.day) == (2, 29):
             yield "the leap day"
         for name in sorted({person.zone for person in PEOPLE.values()}):
             zone = ZoneInfo(name)
-            midnights = [datetime.combine(self.today + timedelta(days=n), time(0), zone).astimezone(UTC) for n in (0, 1)]
+            midnights = [datetime.combine(self.world.today + timedelta(days=n), time(0), zone).astimezone(UTC) for n in (0, 1)]
             hours = round((midnights[1] - midnights[0]) / HOUR)
             if hours != 24:
                 yield f"this day has {hours} hours in {name}"
 
     def _month(self) -> str:
-        month = f"{self.today:%Y-%m}"
+        month = f"{self.world.today:%Y-%m}"
         figures = self._months[month]
         told = [
             f"{name} {figures[name]}"
