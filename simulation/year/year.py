@@ -30,12 +30,12 @@ from simulation.gateway import Intent, SimulatedGateway, State
 from simulation.invariants import check_step, check_subledger, check_transaction, check_whole
 from simulation.model import Transaction
 from simulation.operations.events import delivery
-from simulation.state_machines.machine import Moment, Step
+from simulation.state_machines.machine import Moment, Status, Step
 from simulation.world import InvariantError, World, our_firm
 from simulation.year.people import PEOPLE, Person
 from simulation.year.schedules import times
 from tests.support import payments, wallet
-from tests.support.builders import ALL_ON, LONG_AGO, Office
+from tests.support.builders import ALL_ON, Office
 from tests.support.totals import counted, stored
 
 BEGIN, END = date(2027, 12, 1), date(2028, 12, 31)
@@ -85,11 +85,12 @@ class Year:
     fired: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        firm = replace(our_firm(), switches=replace(ALL_ON, dunning_since=LONG_AGO))
+        firm = replace(our_firm(), switches=ALL_ON)
         self.world = World(Random(self.seed), self._committed, firm=firm)
         self.zone = ZoneInfo(firm.time_zone)
         self.clock = self.world.clock
         self.clock.set(self._instant(self.begin, time(0)))
+        self._last = self._instant(self.end + timedelta(days=1), time(0))
         self.gateway = ScriptedGateway(self.clock, self.world.trouble, random=Steady(), booked=self.world.gateway.booked)
         self.gateway.script = self._charged
         self.world.gateway = self.gateway
@@ -127,26 +128,23 @@ class Year:
             raise InvariantError("nobody is refused what the script says", str(refusal)) from refusal
 
     def _plan_all(self) -> None:
-        last = self._instant(self.end + timedelta(days=1), time(0))
         for trigger in triggers():
             zone = self.zone if trigger.in_firms_zone else ZoneInfo("UTC")
             expression = PARAMETERS.get(trigger.expression, trigger.expression)
-            self._plan(
-                times(expression, zone, self.clock.now(), at_least=HOUR), last, lambda trigger=trigger: self._fire(trigger)
-            )
-        self._plan(self._daily(self.zone, time(9)), last, lambda: self._person(self._bills))
+            self._plan(times(expression, zone, self.clock.now(), at_least=HOUR), lambda trigger=trigger: self._fire(trigger))
+        self._plan(self._daily(self.zone, time(9)), lambda: self._person(self._bills))
         for zone in sorted({person.zone for person in PEOPLE.values()}):
-            self._plan(self._daily(ZoneInfo(zone), time(12)), last, lambda zone=zone: self._person(lambda: self._noon(zone)))
-        self._plan(self._daily(self.zone, time(23, 59)), last, self._ends_day)
+            self._plan(self._daily(ZoneInfo(zone), time(12)), lambda zone=zone: self._person(lambda: self._noon(zone)))
+        self._plan(self._daily(self.zone, time(23, 59)), self._ends_day)
 
-    def _plan(self, moments: Iterator[datetime], until: datetime, act: Callable[[], object]) -> None:
+    def _plan(self, moments: Iterator[datetime], act: Callable[[], object]) -> None:
         """Do it at the next of these moments, and plan the one after that."""
-        at = next(moments)
-        if at < until:
-            self._at(at, lambda: (act(), self._plan(moments, until, act)))
+        self._at(next(moments), lambda: (act(), self._plan(moments, act)))
 
     def _at(self, at: datetime, act: Callable[[], object]) -> None:
-        heapq.heappush(self._agenda, (at, next(self._order), act))
+        """Do it then, unless that is after the end."""
+        if at < self._last:
+            heapq.heappush(self._agenda, (at, next(self._order), act))
 
     def _daily(self, zone: ZoneInfo, at: time) -> Iterator[datetime]:
         return times(f"cron({at.minute} {at.hour} * * ? *)", zone, self.clock.now())
@@ -176,9 +174,13 @@ class Year:
     def _starts(self, trigger: Trigger, **how: Any) -> None:
         if trigger.name in state_machines():
             name = f"{trigger.name}-{self.clock.now():%Y%m%dT%H%M}-{next(self._order)}"
-            self.stack.execute(trigger.name, trigger.given, name=name, wait=self._wait, **how)
+            ended = self.stack.execute(trigger.name, trigger.given, name=name, wait=self._wait, **how)
+            if ended.status is Status.FAILED:
+                raise InvariantError("every execution succeeds", f"{name}: {ended.error}: {ended.cause}")
         else:
-            self.stack.call(trigger.name, trigger.given)
+            answer = self.stack.call(trigger.name, trigger.given)
+            if answer.get("failed"):
+                raise InvariantError("nothing that is due fails", f"{trigger.name}: {answer}")
         self._settle()
 
     def _dies(self, trigger: Trigger) -> None:

@@ -151,3 +151,15 @@ def test_a_breach_names_its_day_and_seed() -> None:
     told = failure(run, fault.value)
     assert told.startswith("Seed 5, 2028-02-2")
     assert "Again: make simulate-year SEED=5" in told
+
+
+def test_what_is_due_and_fails_ends_the_year() -> None:
+    """A function that logs a failure and goes on is seen all the same."""
+    run = Year(1, begin=date(2028, 3, 4), end=date(2028, 3, 6), say=lambda _line: None)
+
+    def breaks(_intent: object) -> None:
+        raise ValueError("a bug")
+
+    run.gateway.script = breaks
+    with pytest.raises(InvariantError, match="nothing that is due fails: AgendaFunction"):
+        run.run()
