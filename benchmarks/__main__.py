@@ -1,5 +1,6 @@
 """`python -m benchmarks`, which is `make bench`."""
 
-from benchmarks.throughput import main
+from benchmarks import scale, throughput
 
-main()
+throughput.main()
+scale.show()

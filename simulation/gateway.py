@@ -491,13 +491,14 @@ class SimulatedGateway(FakeGateway):
         self._dispute(intent, replace(asked, status=DisputeStatus.OPEN, fee_minor=DISPUTE_FEE))
         self.cash[intent.payment.currency] -= asked.amount_minor + DISPUTE_FEE
 
-    def decide_dispute(self, intent: Intent) -> None:
-        """Each inquiry or dispute that is undecided moves on, or stays. What came back whole has nothing left to return."""
+    def decide_dispute(self, intent: Intent, decision: DisputeStatus | None = None) -> None:
+        """Each inquiry or dispute that is undecided moves on, or stays; with a `decision`, each dispute ends so. What came back
+        whole has nothing left to return."""
         for dispute in list(intent.disputes.values()):
             if dispute.status is DisputeStatus.INQUIRY:
                 self._answer_inquiry(intent, dispute)
-            elif dispute.status is DisputeStatus.OPEN and self.random.random() < 0.7:
-                status = self.random.choice((DisputeStatus.WON, DisputeStatus.LOST))
+            elif dispute.status is DisputeStatus.OPEN and (decision or self.random.random() < 0.7):
+                status = decision or self.random.choice((DisputeStatus.WON, DisputeStatus.LOST))
                 self._dispute(intent, replace(dispute, status=status))
                 returned = status is DisputeStatus.WON and intent.state is State.PAID
                 self.cash[intent.payment.currency] += dispute.amount_minor if returned else 0
@@ -562,6 +563,11 @@ class SimulatedGateway(FakeGateway):
             return None
         reach = len(self.travelling) if self.random.random() < 0.3 else min(4, len(self.travelling))
         return self.travelling[self.random.randrange(reach)]
+
+    def deliver_now(self) -> Iterator[Event]:
+        """What is on its way, in the order in which it was told, each once."""
+        events, self.travelling = self.travelling, []
+        yield from events
 
     def taken(self, event: Event) -> None:
         """Remit has answered; now and then the gateway does not hear it, and sends the event again later."""

@@ -21,6 +21,7 @@ from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment
 from remit.domain.refunds import Refund
+from remit.domain.totals import ChainMark
 from remit.usecases.guards import Guard
 
 
@@ -259,7 +260,13 @@ _NOT_KEPT = (AccountChange, Note)
 
 
 def _id(thing: Any) -> str:
-    found: str = thing.currency if isinstance(thing, Balance) else thing.invoice_id if isinstance(thing, OpenItem) else thing.id
+    found: str = (
+        thing.currency
+        if isinstance(thing, Balance | ChainMark)
+        else thing.invoice_id
+        if isinstance(thing, OpenItem)
+        else thing.id
+    )
     return found
 
 

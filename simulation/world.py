@@ -150,17 +150,23 @@ def answer_in(result: Any) -> Any:
 
 
 class ObservedBooks(FakeBooks):
-    """Books that show every commit to an observer, as it was stored and as soon as it was, also when the reply is lost."""
+    """Books that show every commit to an observer, as it was stored and as soon as it was, also when the reply is lost.
+
+    Who sets `on_stream` gets what was written as the table's stream would bring it, too.
+    """
 
     def __init__(self, trouble: Trouble, observer: Callable[[Transaction], None]) -> None:
         super().__init__(trouble)
         self._observer = observer
+        self.on_stream: Callable[[list[dict[str, Any]]], None] | None = None
 
     def commit(self, changes: Changes) -> None:
         try:
             super().commit(changes)
         finally:
             if self._stream:
+                if self.on_stream:
+                    self.on_stream(self.stream_records())
                 writes = tuple(Write(thing_of(new), old is None) for _, new, old in self._stream)
                 self._stream.clear()
                 self._observer(Transaction(writes))

@@ -383,6 +383,10 @@ class FakeBooks:
         found = [self._table.get((raw["PK"]["S"], raw["SK"]["S"])) for raw in rows]
         return [thing_of(raw) for raw in found if raw], rows[-1]["list_sk"]["S"] if len(rows) == limit else None
 
+    def listed(self, partition: str) -> list[Any]:
+        """The things in a partition of the listing index, in its order."""
+        return [thing_of(raw) for raw in self._indexed.query_index(keys.LISTING_INDEX, partition)]
+
     def series(self) -> Sequence[str]:
         return [raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.series_listing("")[0])]
 
@@ -451,7 +455,8 @@ class FakeBooks:
     def all[T](self, type: type[T]) -> list[T]:
         """Everything of one class, in the order of keys."""
         raws = (raw for pk in sorted(self._table.partitions) for _, raw in sorted(self._table.partitions[pk].items()))
-        return [thing for thing in map(thing_of, raws) if isinstance(thing, type)]
+        wanted = (raw for raw in raws if issubclass(_CLASSES.get(raw["type"]["S"], type), type))
+        return [thing for thing in map(thing_of, wanted) if isinstance(thing, type)]
 
     def overwrite(self, thing: Any) -> None:
         """Put a thing in its place against all rules, as no code of ours would: the tamperer's hand."""
@@ -460,6 +465,10 @@ class FakeBooks:
         if old is not None and any(each.name == "version" for each in fields(thing)):
             record.version = int(old["version"]["N"])
         self._table.put(cast(Raw, record.serialize()))
+
+    def put_raw(self, raw: Raw) -> None:
+        """Put an item in its place as it is, unseen by the stream."""
+        self._table.put(raw)
 
     def body_of(self, thing: Any) -> Any:
         """The JSON body of a stored thing, as data."""
@@ -507,9 +516,15 @@ class FakeBooks:
         ]
 
 
+_CLASSES: dict[str, type] = {}
+"""Type of an item → the class of what is stored in it, as far as any was looked at: a type holds one class."""
+
+
 def thing_of(raw: Raw) -> Any:
     """The domain object in a stored item, made anew: nothing stored is shared with whoever reads it."""
-    return from_record(Record.from_raw_data(raw))
+    thing = from_record(Record.from_raw_data(raw))
+    _CLASSES[raw["type"]["S"]] = type(thing)
+    return thing
 
 
 def _wire(raw: Raw) -> Raw:

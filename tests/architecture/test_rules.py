@@ -1,7 +1,6 @@
 """Rules of the code that no type checker and no linter knows."""
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +9,12 @@ import yaml
 
 from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb.records import AgendaIndex, ListingIndex, OpenIndex, Record
-from remit.domain import errors
-from remit.domain.errors import RemitError
 
 ROOT = Path(__file__).resolve().parents[2]
 REMIT = ROOT / "layers/shared/remit"
 PRODUCT = sorted([*REMIT.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 DOMAIN = sorted((REMIT / "domain").glob("*.py"))
 MAX_LINES = 70
-
-AWS_ERRORS = {
-    "States.ALL",
-    "States.TaskFailed",
-    "States.Timeout",
-    "Lambda.AWSLambdaException",
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.SdkClientException",
-    "Lambda.ServiceException",
-    "Lambda.TooManyRequestsException",
-    "Lambda.Unknown",
-}
-"""Names that AWS documents (Step Functions Developer Guide, "Handling errors")."""
 
 
 def name(path: Path) -> str:
@@ -39,55 +23,6 @@ def name(path: Path) -> str:
 
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
-
-
-def errors_named(machine: Any) -> Iterator[str]:
-    """Every error name in an `ErrorEquals`, at any depth."""
-    if isinstance(machine, dict):
-        yield from machine.get("ErrorEquals", [])
-        for value in machine.values():
-            yield from errors_named(value)
-    elif isinstance(machine, list):
-        for value in machine:
-            yield from errors_named(value)
-
-
-# State machines
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "statemachines").glob("*.asl.yaml")), ids=lambda path: path.name)
-def test_a_state_machine_names_errors_that_exist(path: Path) -> None:
-    ours = {each for each, error in vars(errors).items() if isinstance(error, type) and issubclass(error, RemitError)}
-    named = set(errors_named(yaml.safe_load(path.read_text())))
-    assert named, "a state machine without retries"
-    assert named <= ours | AWS_ERRORS, named - ours - AWS_ERRORS
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "statemachines").glob("*.asl.yaml")), ids=lambda path: path.name)
-def test_what_is_retried_is_transient_and_a_rule_never_is(path: Path) -> None:
-    """`LedgerBrokenError` is retried by the export alone, whose index reads may be a moment behind."""
-
-    def retried(machine: Any) -> Iterator[str]:
-        if isinstance(machine, dict):
-            yield from (error for retry in machine.get("Retry", []) for error in retry["ErrorEquals"])
-            for value in machine.values():
-                yield from retried(value)
-        elif isinstance(machine, list):
-            for value in machine:
-                yield from retried(value)
-
-    names = set(retried(yaml.safe_load(path.read_text())))
-    assert {"TransientError", "ConflictError"} <= names
-    assert not names & {
-        "RuleError",
-        "InvalidError",
-        "NotFoundError",
-        "ForbiddenError",
-        "RemitError",
-        "States.ALL",
-        "States.TaskFailed",
-    }
-    assert "LedgerBrokenError" not in names or path.name == "accounting_export.asl.yaml"
 
 
 # Money

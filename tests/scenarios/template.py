@@ -32,6 +32,7 @@ def template() -> dict[str, Any]:
     return found
 
 
+@cache
 def resources(type_: str) -> dict[str, dict[str, Any]]:
     """Logical id → properties, of all resources of a type."""
     return {name: found.get("Properties", {}) for name, found in template()["Resources"].items() if found["Type"] == type_}

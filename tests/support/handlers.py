@@ -7,7 +7,13 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTEXT = SimpleNamespace(function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:aws:test", aws_request_id="1")
+CONTEXT = SimpleNamespace(
+    function_name="test",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:test",
+    aws_request_id="1",
+    get_remaining_time_in_millis=lambda: 600_000,
+)
 
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",

@@ -47,12 +47,15 @@ class Rebuild:
 
 
 def begin(books: Books, store: TotalsStore) -> Rebuild:
-    """Start a new generation; one that was begun before and not finished is given up."""
-    before = generations_of(books)
-    after = before.begin()
+    """Start a new generation; one that was begun before and not finished is given up.
+
+    What earlier rebuilds left when they died before the end is deleted: rebuilds are few, and an empty generation costs a query.
+    """
+    after = generations_of(books).begin()
     books.commit([after])
-    if before.building is not None:
-        store.drop(before.building)
+    for generation in range(1, after.newest):
+        if after.is_over(generation):
+            store.drop(generation)
     return Rebuild(after.current, after.newest)
 
 

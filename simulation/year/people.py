@@ -1,0 +1,210 @@
+"""The sample firm's customers: what they are billed and when, and how they pay. A new customer is a row of `PEOPLE`.
+
+What somebody does follows from the day and from a seed of the fact itself (the invoice, the day), never from what was drawn
+before. So whatever schedules miss or repeat, people do the same.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from random import Random
+from typing import Protocol
+
+from remit.domain.open_items import OpenItem
+from remit.domain.payments import DisputeStatus
+from remit.domain.terms import Method
+from simulation.gateway import Intent, SimulatedGateway
+from tests.support import invoicing, refunding
+from tests.support.builders import Office
+
+
+class Town(Protocol):
+    """What people see of the world around them."""
+
+    office: Office
+    gateway: SimulatedGateway
+
+    def today_of(self, account_id: str) -> date:
+        """The customer's own date."""
+        ...
+
+    def chance(self, *fact: object) -> Random:
+        """What is left to chance about a fact: the same whenever it is asked."""
+        ...
+
+    def later(self, days: int, act: Callable[[], object]) -> None:
+        """Do something in so many days, at this time of day in UTC."""
+        ...
+
+
+type Bills = Callable[[date], bool]
+type Pays = Callable[[Town, OpenItem], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A customer in `zone`. `pays` is asked every noon there about each invoice that is open; `method` is saved and charged by
+    itself, and `charged` says what the gateway makes of a charge."""
+
+    zone: str
+    term: str
+    bills: Bills
+    pays: Pays
+    says: str
+    method: Method | None = None
+    charged: Callable[[Town, Intent], object] | None = None
+    minor: int = 10_000
+    wallet: bool = False
+
+
+# ---- When they are billed
+
+
+def monthly(day: int) -> Bills:
+    """On that day of the month, or on its last one when it has no such day."""
+    return lambda today: today.day == min(day, _last_day(today))
+
+
+def weekly(weekday: int) -> Bills:
+    return lambda today: today.weekday() == weekday
+
+
+def on(*days: tuple[int, int]) -> Bills:
+    """On these days (month, day) of any year."""
+    return lambda today: (today.month, today.day) in days
+
+
+def _last_day(today: date) -> int:
+    return ((today.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)).day
+
+
+# ---- How they pay
+
+
+def never(_town: Town, _item: OpenItem) -> None:
+    """What is charged by itself needs nobody."""
+
+
+def _transfer(town: Town, item: OpenItem) -> None:
+    """What settles the invoice today: with an early-payment discount that is less than what is open."""
+    minor = item.payable_on(town.office.firm.today(town.office.clock.now()))
+    town.office.receive(item.account_id, minor, oldest_first=True, currency=item.currency)
+
+
+def early(town: Town, item: OpenItem) -> None:
+    """A few days after the invoice."""
+    if town.today_of(item.account_id) >= item.issued_on + timedelta(days=town.chance(item.number).randint(3, 8)):
+        _transfer(town, item)
+
+
+def when_due(town: Town, item: OpenItem) -> None:
+    """Each part on its day."""
+    due = item.due_on(town.today_of(item.account_id))
+    if due:
+        town.office.receive(item.account_id, due, oldest_first=True, currency=item.currency)
+
+
+def late(town: Town, item: OpenItem) -> None:
+    """One to five weeks after the day."""
+    if item.next_due and town.today_of(item.account_id) >= item.next_due + timedelta(
+        days=town.chance(item.number).randint(7, 35)
+    ):
+        _transfer(town, item)
+
+
+def not_at_all(town: Town, item: OpenItem) -> None:
+    """After a hundred days the firm writes it off."""
+    if town.today_of(item.account_id) >= (item.next_due or item.issued_on) + timedelta(days=100):
+        invoicing.write_off(town.office, item.account_id, item.invoice_id)
+
+
+def on_the_page(town: Town, item: OpenItem) -> Intent | None:
+    """By card on the hosted page, two days before it is due if there is time; a third of the cards are declined first."""
+    if not item.next_due or town.today_of(item.account_id) != max(item.issued_on, item.next_due - timedelta(days=2)):
+        return None
+    payment, _ = town.office.checkout(item.account_id, item.invoice_id)
+    intent = town.gateway.opened[payment.id]
+    if town.chance(item.number).random() < 0.3:
+        town.gateway.decline(intent)
+    town.gateway.pay_by_card(intent)
+    return intent
+
+
+def and_complains(town: Town, item: OpenItem) -> None:
+    """Like `on_the_page`; some payments are disputed three weeks later and decided after six, some purchases canceled."""
+    paid = on_the_page(town, item)
+    chance = town.chance(item.number, "complains")
+    kind = chance.choice(("disputes", "cancels", "is content"))
+    if paid and kind == "disputes":
+        decision = chance.choice((DisputeStatus.WON, DisputeStatus.LOST))
+        town.later(21, lambda: town.gateway.open_dispute(paid))
+        town.later(42, lambda: town.gateway.decide_dispute(paid, decision))
+    elif paid and kind == "cancels":
+        town.later(5, lambda: refunding.cancel(town.office, item.account_id, item.invoice_id))
+    not_at_all(town, item)
+
+
+def after_a_decline(town: Town, item: OpenItem) -> None:
+    """What is still due twelve days after it was to be charged, by transfer."""
+    today = town.today_of(item.account_id)
+    if item.next_due and today >= item.next_due + timedelta(days=12):
+        town.office.receive(item.account_id, item.due_on(today), oldest_first=True, currency=item.currency)
+
+
+# ---- What the gateway makes of a charge
+
+
+def good_card(town: Town, intent: Intent) -> None:
+    town.gateway.pay_by_card(intent)
+
+
+def doubtful_card(town: Town, intent: Intent) -> None:
+    """Every other charge is declined, some for good."""
+    chance = town.chance(*intent.invoice_ids, intent.payment.amount_minor)
+    if chance.random() < 0.5:
+        town.gateway.pay_by_card(intent)
+    else:
+        town.gateway.refuse(intent, *chance.choice((("insufficient_funds", False), ("stolen_card", True))))
+
+
+def debit(town: Town, intent: Intent) -> None:
+    """A bank takes four days; one debit of five fails then, one comes back after ten more."""
+    fate = town.chance(*intent.invoice_ids, intent.payment.amount_minor).choice(("good", "good", "good", "fails", "returned"))
+    town.gateway.begin_debit(intent)
+    town.later(4, lambda: town.gateway.fail_debit(intent) if fate == "fails" else town.gateway.pay(intent))
+    if fate == "returned":
+        town.later(14, lambda: town.gateway.return_debit(intent))
+
+
+AMSTERDAM, NEW_YORK = "Europe/Amsterdam", "America/New_York"
+
+PEOPLE: Mapping[str, Person] = {
+    "Windmill Books": Person(AMSTERDAM, "net30", monthly(1), early, "pays early"),
+    "Harbour Café": Person(AMSTERDAM, "no_cards", monthly(31), when_due, "pays when it is due", minor=4_250),
+    "Forgetful & Sons": Person(AMSTERDAM, "net30", monthly(15), late, "pays late"),
+    "Silent Ltd": Person(AMSTERDAM, "on_receipt", on((12, 20), (2, 29), (7, 1)), not_at_all, "does not pay", minor=55_000),
+    "Brooklyn Records": Person(
+        NEW_YORK, "net30", monthly(12), never, "card, charged when due", Method.CARD, good_card, minor=19_900
+    ),
+    "Hudson Design": Person(
+        NEW_YORK, "on_receipt", monthly(5), after_a_decline, "card that is often declined", Method.CARD, doubtful_card
+    ),
+    "Polder Machines": Person(
+        AMSTERDAM,
+        "thirds",
+        on((1, 31), (5, 31), (8, 31)),
+        after_a_decline,
+        "three parts by debit",
+        Method.BANK_DEBIT,
+        debit,
+        minor=900_000,
+    ),
+    "Canal Tours": Person(AMSTERDAM, "net30", monthly(20), and_complains, "by card on the page, then disputes", minor=32_000),
+    "Quarter & Co": Person(NEW_YORK, "early_always", monthly(28), early, "takes the discount", minor=80_000),
+    "Weekly Bread": Person(AMSTERDAM, "on_receipt", weekly(6), on_the_page, "weekly, on Sundays", minor=1_295),
+    "Parcel Post": Person(
+        AMSTERDAM, "net30", weekly(2), never, "prepaid, topped up by itself", Method.CARD, good_card, minor=1_700, wallet=True
+    ),
+}
+"""Name → who that is. With the firm in Amsterdam, noon in New York is 18:00, or 17:00 while only one of the two has changed its
+clocks."""

@@ -1,0 +1,165 @@
+"""A year by the clock: through leap days and daylight saving, the same for the same seed, whatever schedules miss (O3)."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from simulation.deployment import triggers
+from simulation.world import InvariantError
+from simulation.year.__main__ import failure
+from simulation.year.schedules import crontab, times
+from simulation.year.year import Year
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+SPRING = {"begin": date(2028, 2, 1), "end": date(2028, 3, 31)}
+"""The leap day, and both zones' changes of clocks: New York's on 12 March, Amsterdam's on the 26th."""
+
+AUTUMN = {"begin": date(2028, 10, 27), "end": date(2028, 11, 6)}
+
+
+def year(seed: int = 1, **span: Any) -> tuple[Year, list[str]]:
+    lines: list[str] = []
+    run = Year(seed, say=lines.append, **span)
+    run.run()
+    return run, lines
+
+
+@pytest.fixture(scope="module")
+def spring() -> tuple[Year, list[str]]:
+    return year(**SPRING)
+
+
+# Schedules
+
+
+def fired(expression: str, begin: datetime, count: int, zone: ZoneInfo = AMSTERDAM, **how: Any) -> list[str]:
+    return [f"{at.astimezone(zone):%m-%d %H:%M}" for at in islice(times(expression, zone, begin, **how), count)]
+
+
+def test_a_schedule_keeps_its_local_time_when_clocks_change() -> None:
+    assert fired("cron(0 7 * * ? *)", datetime(2028, 3, 25, tzinfo=UTC), 3) == ["03-25 07:00", "03-26 07:00", "03-27 07:00"]
+    (first, second) = islice(times("cron(0 7 * * ? *)", AMSTERDAM, datetime(2028, 3, 25, 12, tzinfo=UTC)), 2)
+    assert second - first == timedelta(hours=24)
+    (before, after) = islice(times("cron(0 7 * * ? *)", AMSTERDAM, datetime(2028, 3, 25, tzinfo=UTC)), 2)
+    assert after - before == timedelta(hours=23)
+
+
+def test_an_hour_that_is_skipped_fires_nothing_and_one_that_comes_twice_fires_once() -> None:
+    """As EventBridge Scheduler documents it."""
+    half_past_two = "cron(30 2 * * ? *)"
+    assert fired(half_past_two, datetime(2028, 3, 25, tzinfo=UTC), 3) == ["03-25 02:30", "03-27 02:30", "03-28 02:30"]
+    assert fired(half_past_two, datetime(2028, 10, 28, tzinfo=UTC), 3) == ["10-28 02:30", "10-29 02:30", "10-30 02:30"]
+
+
+def test_a_rate_counts_hours_whatever_clocks_show() -> None:
+    begin = datetime(2028, 3, 26, tzinfo=UTC)
+    assert fired("rate(15 minutes)", begin, 3) == ["03-26 01:00", "03-26 01:15", "03-26 01:30"]
+    assert fired("rate(15 minutes)", begin, 3, at_least=timedelta(hours=1)) == ["03-26 01:00", "03-26 03:00", "03-26 04:00"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "meant"),
+    [
+        ("0 5 1 * ? *", "0 5 1 * *"),
+        ("0 3 ? * SUN *", "0 3 * * SUN"),
+        ("0 3 ? * 1 *", "0 3 * * 0"),
+        ("0 3 ? * 2-6 *", "0 3 * * 1-5"),
+        ("0 3 ? * 6#3 *", "0 3 * * 5#3"),
+        ("0 3 L * ? *", "0 3 L * *"),
+    ],
+)
+def test_weekdays_begin_with_sunday_as_one(fields: str, meant: str) -> None:
+    assert crontab(*fields.split()) == meant
+
+
+@pytest.mark.parametrize("expression", ["cron(0 5 1 * ? 2028)", "cron(0 5 ? * 5L *)", "at(2028-01-01T00:00:00)", "rate(1 week)"])
+def test_an_expression_that_is_not_known_is_refused(expression: str) -> None:
+    with pytest.raises(ValueError, match=r"not known|neither"):
+        next(times(expression, AMSTERDAM, datetime(2028, 1, 1, tzinfo=UTC)))
+
+
+def test_every_schedule_of_the_template_has_a_next_time() -> None:
+    for trigger in triggers():
+        assert next(times(trigger.expression, AMSTERDAM, datetime(2028, 1, 1, tzinfo=UTC))), trigger
+
+
+# The year
+
+
+def test_O3_the_same_seed_is_the_same_calendar(spring: tuple[Year, list[str]]) -> None:
+    again, lines = year(**SPRING)
+    assert lines == spring[1]
+    assert again.table() == spring[0].table()
+    assert year(2, **SPRING)[1] != lines
+
+
+def test_the_calendar_names_days_on_which_calendars_are_difficult(spring: tuple[Year, list[str]]) -> None:
+    _, lines = spring
+    assert "2028-02-29 Tue         the leap day" in lines
+    assert "2028-03-12 Sun         this day has 23 hours in America/New_York" in lines
+    assert "2028-03-26 Sun         this day has 23 hours in Europe/Amsterdam" in lines
+    assert any(line.strip().startswith("---- 2028-02: ") for line in lines)
+    _, lines = year(**AUTUMN)
+    assert "2028-10-29 Sun         this day has 25 hours in Europe/Amsterdam" in lines
+    assert "2028-11-05 Sun         this day has 25 hours in America/New_York" in lines
+
+
+def test_D7_who_does_not_pay_hears_each_tier_once_at_seven_whatever_clocks_do(spring: tuple[Year, list[str]]) -> None:
+    _, lines = spring
+    day, told = "", []
+    for line in lines:
+        day = line[:10].strip() or day
+        if "Silent Ltd: e-mail dunning" in line:
+            told.append((day, *line[16:].split()[:1], line.split()[-1]))
+    assert told == [
+        ("2028-03-03", "07:00", "dunning_tier_1"),
+        ("2028-03-14", "07:00", "dunning_tier_2"),
+        ("2028-03-30", "07:00", "dunning_tier_3"),
+    ]
+
+
+def test_D7_schedules_that_miss_repeat_and_die_bring_about_the_same(spring: tuple[Year, list[str]]) -> None:
+    """D7, P3: nothing is billed, charged or sent twice, and nothing is left out but a notice to somebody who has paid since."""
+    calm, _ = spring
+    for seed in (1, 2):
+        expected = calm if seed == 1 else year(seed, **SPRING)[0]
+        wild, _ = year(seed, mischief=True, **SPRING)
+        assert min(wild.fired["missed"], wild.fired["twice"]) > 100
+        assert wild.fired["dies"] > 2
+        assert wild.documents() == expected.documents()
+        missing = expected.messages() - wild.messages()
+        assert wild.messages() <= expected.messages()
+        assert all("dunning" in message for message in missing)
+        sent = [mail.message_id for mail in wild.world.mailer.sent]
+        assert len(sent) == len(set(sent))
+
+
+def test_a_breach_names_its_day_and_seed() -> None:
+    run = Year(5, begin=date(2028, 2, 28), end=date(2028, 3, 2), say=lambda _line: None)
+
+    def account_id() -> str:
+        return next(iter(run.accounts))
+
+    run.later(1, lambda: run.office.invoice(account_id()))
+    run.later(1, lambda: run.world.books.overwrite(replace(run.office.balance(account_id()), receivable_minor=1)))
+    with pytest.raises(InvariantError) as fault:
+        run.run()
+    told = failure(run, fault.value)
+    assert told.startswith("Seed 5, 2028-02-2")
+    assert "Again: make simulate-year SEED=5" in told
+
+
+def test_what_is_due_and_fails_ends_the_year() -> None:
+    """A function that logs a failure and goes on is seen all the same."""
+    run = Year(1, begin=date(2028, 3, 4), end=date(2028, 3, 6), say=lambda _line: None)
+
+    def breaks(_intent: object) -> None:
+        raise ValueError("a bug")
+
+    run.gateway.script = breaks
+    with pytest.raises(InvariantError, match="nothing that is due fails: AgendaFunction"):
+        run.run()
