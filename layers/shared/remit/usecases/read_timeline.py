@@ -15,9 +15,15 @@ from remit.domain.actor import Actor
 from remit.domain.errors import InvalidError, NotFoundError
 from remit.domain.journal import JournalEntry
 from remit.domain.messages import Message
+from remit.domain.subscriptions import SubscriptionEvent
 from remit.usecases.ports import Journal, place_of
 
-type Event = JournalEntry | AccountChange | Note | Message
+type Told = AccountChange | Note | Message | SubscriptionEvent
+"""What the timeline tells beside entries."""
+
+_TOLD: tuple[type[Told], ...] = (AccountChange, Note, Message, SubscriptionEvent)
+
+type Event = JournalEntry | Told
 """What a line of the timeline tells of: documents and money are entries."""
 
 
@@ -33,7 +39,7 @@ class TimelineRow:
 def read_timeline(account_id: str, journal: Journal, cursor: str | None, limit: int) -> tuple[list[TimelineRow], str | None]:
     """The next `limit` events, newest first, and where to go on.
 
-    The entries of each currency, the changes, the notes and the messages are a stream each, read in its own order and
+    The entries of each currency and the things of each other class are a stream each, read in its own order and
     merged by time; of each no more is read than one page can show. The cursor holds a place for every stream that has been
     shown of, so what is written meanwhile shifts nothing. `NotFoundError` for an unknown account, `InvalidError` for
     a cursor that no page had.
@@ -44,7 +50,7 @@ def read_timeline(account_id: str, journal: Journal, cursor: str | None, limit: 
     places = _places(cursor)
     streams = [
         _entries(account_id, balance.currency, journal, places.get(balance.currency), limit + 1) for balance in balances
-    ] + [_things(type_, account_id, journal, places.get(type_.__name__), limit + 1) for type_ in (AccountChange, Note, Message)]
+    ] + [_things(type_, account_id, journal, places.get(type_.__name__), limit + 1) for type_ in _TOLD]
     merged = heapq.merge(*streams, key=lambda placed: placed[0].at, reverse=True)
     shown = list(islice(merged, limit))
     is_more = next(merged, None) is not None
@@ -62,21 +68,20 @@ def _entries(account_id: str, currency: str, journal: Journal, place: str | None
         yield TimelineRow(entry.draft.recorded_at, entry.draft.actor, entry), currency, str(entry.sequence)
 
 
-def _things(
-    type_: type[AccountChange] | type[Note] | type[Message], account_id: str, journal: Journal, place: str | None, limit: int
-) -> Iterable[_Placed]:
-    found: list[AccountChange | Note | Message] = [*journal.newest(type_, account_id, place, limit)[0]]
-    for thing in found:
+def _things(type_: type[Told], account_id: str, journal: Journal, place: str | None, limit: int) -> Iterable[_Placed]:
+    for thing in journal.newest(type_, account_id, place, limit)[0]:
         yield TimelineRow(_told_at(thing), thing.actor, thing), type_.__name__, place_of(thing)
 
 
-def _told_at(thing: AccountChange | Note | Message) -> datetime:
+def _told_at(thing: Told) -> datetime:
     if isinstance(thing, AccountChange):
         return thing.changed_at
+    if isinstance(thing, SubscriptionEvent):
+        return thing.happened_at
     return thing.written_at if isinstance(thing, Note) else thing.claimed_at
 
 
-_PLACE = re.compile(r"[A-Z]{3}\.[0-9]{1,10}|(AccountChange|Note|Message)\.[A-Za-z0-9_.~-]{1,200}")
+_PLACE = re.compile(r"[A-Z]{3}\.[0-9]{1,10}|(AccountChange|Note|Message|SubscriptionEvent)\.[A-Za-z0-9_.~-]{1,200}")
 
 
 def _cursor(places: Mapping[str, str]) -> str:
