@@ -29,8 +29,10 @@ from remit.domain.open_items import OpenItem
 from remit.domain.operation import Operation
 from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
+from remit.domain.plans import Plan, PlanVersion
 from remit.domain.posting_rules import Circumstances
 from remit.domain.refunds import Refund, RefundStatus
+from remit.domain.subscriptions import Subscription, SubscriptionEvent
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations
 from remit.domain.wallet import WalletCharge
 from remit.usecases import ports
@@ -56,6 +58,10 @@ STORED: dict[type, st.SearchStrategy[Any]] = {
     WalletCharge: strategies.wallet_charges,
     Note: strategies.notes,
     Message: strategies.messages,
+    Plan: strategies.plans,
+    PlanVersion: strategies.plan_versions,
+    Subscription: strategies.subscribed,
+    SubscriptionEvent: strategies.subscription_events,
     NumberSeries: strategies.series,
     Guard: strategies.guards,
     Firm: strategies.firms,
