@@ -1,7 +1,7 @@
 """Balances, entries, proofs and messages as the API speaks of them."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from remit.domain.accounts import AccountChange, Note
 from remit.domain.figures import Figure
 from remit.domain.journal import EntryKind, JournalEntry, Side
 from remit.domain.messages import Message, MessageStatus
+from remit.domain.subscriptions import SubscriptionEvent, SubscriptionEventKind
 from remit.usecases.explain_balance import ExplainedEntry, Explanation
 from remit.usecases.read_timeline import TimelineRow
 
@@ -206,16 +207,26 @@ class MessagesPage(Page):
     messages: list[MessageView]
 
 
+class SubscriptionEventView(View):
+    """Something that happened to a subscription; `facts` as they were then."""
+
+    id: str
+    subscription_id: str
+    kind: SubscriptionEventKind
+    facts: dict[str, Any]
+
+
 class TimelineRowView(View):
     """One event on the account; the member that `type` names tells of it. Documents and money are entries."""
 
-    type: Literal["entry", "change", "note", "message"]
+    type: Literal["entry", "change", "note", "message", "subscription"]
     at: datetime
     actor: ActorView
     entry: EntryView | None = None
     change: ChangeView | None = None
     note: NoteView | None = None
     message: MessageView | None = None
+    subscription: SubscriptionEventView | None = None
 
     @classmethod
     def of(cls, row: TimelineRow) -> "TimelineRowView":
@@ -229,6 +240,9 @@ class TimelineRowView(View):
                 return cls(type="note", at=row.at, actor=actor, note=NoteView.model_validate(row.event))
             case Message():
                 return cls(type="message", at=row.at, actor=actor, message=MessageView.model_validate(row.event))
+            case SubscriptionEvent():
+                told = SubscriptionEventView.model_validate(row.event)
+                return cls(type="subscription", at=row.at, actor=actor, subscription=told)
 
 
 class TimelinePage(Page):

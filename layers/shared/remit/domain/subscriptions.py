@@ -201,7 +201,8 @@ class Subscription:
 
     # Its periods
 
-    def today(self, now: datetime) -> date:
+    def day_of(self, now: datetime) -> date:
+        """The day that it is at an instant where the customer is."""
         return now.astimezone(ZoneInfo(self.time_zone)).date()
 
     def phase_of(self, number: int) -> Phase:
@@ -291,7 +292,7 @@ class Subscription:
 
     def refused(self, error: RuleError | InvalidError, now: datetime) -> "Subscription":
         """The next period could not be billed: it is tried again tomorrow."""
-        tomorrow = date.fromordinal(self.today(now).toordinal() + 1)
+        tomorrow = date.fromordinal(self.day_of(now).toordinal() + 1)
         return replace(self, last_refusal=Refusal(self.next_period, error.code, error.detail, now), retry_on=tomorrow)
 
     # Changes

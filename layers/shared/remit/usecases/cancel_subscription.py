@@ -59,7 +59,7 @@ def cancel_subscription(
 
     def decide(consistent: bool) -> tuple[Changes, CanceledSubscription]:
         case = load_subscribed(wish.account_id, wish.subscription_id, firm, books, clock)
-        subscription, today = case.subscription, case.subscription.today(now)
+        subscription, today = case.subscription, case.subscription.day_of(now)
         canceled = subscription.cancel(wish.when, request.actor, wish.reason, today, now)
         why = Circumstances(firm.today(now), now, request.actor, wish.reason or "Subscription canceled")
         operation = Operation(forgotten(case.balance, now), why)
@@ -82,7 +82,7 @@ def _credit(
     clock: Clock,
 ) -> tuple[CreditNote | None, Changes]:
     """Credit what was billed in advance for today and later, if that is wished."""
-    subscription, today = case.subscription, case.subscription.today(clock.now())
+    subscription, today = case.subscription, case.subscription.day_of(clock.now())
     current = subscription.under_way(today)
     if not wish.credit_unused or wish.when is not When.NOW or current is None:
         return None, []

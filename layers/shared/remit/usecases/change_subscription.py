@@ -92,7 +92,7 @@ def _decide(
     wish: ChangeOfSubscription, note_id: str, actor: Actor, firm: Firm, books: Books, clock: Clock
 ) -> tuple[Changes, ChangedSubscription]:
     case = load_subscribed(wish.account_id, wish.subscription_id, firm, books, clock)
-    subscription, today = case.subscription, case.subscription.today(clock.now())
+    subscription, today = case.subscription, case.subscription.day_of(clock.now())
     current = subscription.under_way(today)
     changed = subscription.change(_agreed(wish, subscription, current, books), wish.when, today)
     if current is None or changed.under_way(today) == current:
@@ -153,7 +153,7 @@ def _settled(
 
 def _event(done: ChangedSubscription, now: datetime, actor: Actor, ids: Ids) -> SubscriptionEvent:
     subscription = done.subscription
-    is_planned = done.effective_on > subscription.today(now)
+    is_planned = done.effective_on > subscription.day_of(now)
     agreed = subscription.phases[-1].agreed
     facts = {
         "plan_id": agreed.plan_id,

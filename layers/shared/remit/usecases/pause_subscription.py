@@ -57,7 +57,7 @@ def _do(
 
     def decide(consistent: bool) -> tuple[Changes, Subscription]:
         subscription = need(books.load(at), at)
-        changed, facts = change(subscription, subscription.today(now))
+        changed, facts = change(subscription, subscription.day_of(now))
         return [changed, SubscriptionEvent(ids.new("sev"), account_id, subscription_id, kind, now, request.actor, facts)], changed
 
     return once(books, request, now, decide)

@@ -36,7 +36,7 @@ def read_subscription(account_id: str, subscription_id: str, books: Books, clock
     """Its invoices are found by their ids, which derive from the periods: no list is searched."""
     at = subscription_ref(account_id, subscription_id)
     subscription = need(books.load(at), at)
-    found = standing(subscription, subscription.today(clock.now()))
+    found = standing(subscription, subscription.day_of(clock.now()))
     first = max(1, subscription.next_period - INVOICES)
     periods = [subscription.counted(number) for number in range(subscription.next_period - 1, first - 1, -1)]
     refs = [open_item_ref(account_id, invoice_id_of(subscription, period)) for period in periods]

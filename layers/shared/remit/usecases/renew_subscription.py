@@ -64,7 +64,7 @@ def _step(account_id: str, subscription_id: str, firm: Firm, books: Books, clock
 
 
 def _is_due(subscription: Subscription, now: datetime) -> bool:
-    return subscription.due_on is not None and subscription.due_on <= subscription.today(now)
+    return subscription.due_on is not None and subscription.due_on <= subscription.day_of(now)
 
 
 def _billing(case: Subscribed, firm: Firm, books: Books, now: datetime) -> tuple[Changes, Renewed]:
