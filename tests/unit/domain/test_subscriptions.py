@@ -78,8 +78,8 @@ def test_S1_a_fixed_number_of_periods_ends_by_itself_and_the_last_is_the_final_o
     made = subscription(JAN_31, periods=3)
     assert [made.is_final(number) for number in (1, 2, 3)] == [False, False, True]
     assert [made.named(number).is_first for number in (1, 2)] == [True, False]
-    assert made.status(date(2027, 4, 29)) is SubscriptionStatus.ACTIVE
-    assert made.status(date(2027, 4, 30)) is SubscriptionStatus.ENDED
+    assert made.status_on(date(2027, 4, 29)) is SubscriptionStatus.ACTIVE
+    assert made.status_on(date(2027, 4, 30)) is SubscriptionStatus.ENDED
     assert billed_until(made, date(2027, 12, 31)).due_on is None
     with refused("subscription_over"):
         made.change(agreed(2), When.NOW, date(2027, 4, 30))
@@ -298,8 +298,8 @@ def test_S3_nothing_is_billed_for_a_pause_and_everything_before_and_after(
 def test_S3_a_period_that_has_begun_is_served_and_those_after_a_pause_are_held() -> None:
     made = billed_until(subscription(JAN_31), JAN_31)
     paused = made.pause(date(2027, 2, 10), date(2027, 2, 10))
-    assert paused.status(date(2027, 2, 27)) is SubscriptionStatus.ACTIVE
-    assert paused.status(date(2027, 2, 28)) is SubscriptionStatus.PAUSED
+    assert paused.status_on(date(2027, 2, 27)) is SubscriptionStatus.ACTIVE
+    assert paused.status_on(date(2027, 2, 28)) is SubscriptionStatus.PAUSED
     assert paused.due_on is None
     resumed = paused.resume(date(2027, 5, 5))
     assert days(resumed.counted(2)) == ("2027-05-05", "2027-06-05")
@@ -332,8 +332,8 @@ def canceled(made: Subscription, when: When, today: date) -> Subscription:
 
 def test_S3_canceled_at_the_periods_end_it_is_served_to_it_and_nothing_more_is_billed() -> None:
     made = canceled(billed_until(subscription(JAN_31), JAN_31), When.PERIOD_END, date(2027, 2, 10))
-    assert made.status(date(2027, 2, 27)) is SubscriptionStatus.ACTIVE
-    assert made.status(date(2027, 2, 28)) is SubscriptionStatus.CANCELED
+    assert made.status_on(date(2027, 2, 27)) is SubscriptionStatus.ACTIVE
+    assert made.status_on(date(2027, 2, 28)) is SubscriptionStatus.CANCELED
     assert made.due_on is None
     assert made.is_final(1)
 
@@ -341,7 +341,7 @@ def test_S3_canceled_at_the_periods_end_it_is_served_to_it_and_nothing_more_is_b
 @pytest.mark.parametrize("today", [JAN_31, date(2027, 2, 10), date(2027, 2, 27)])
 def test_S3_canceled_now_it_ends_today(today: date) -> None:
     made = canceled(billed_until(subscription(JAN_31), JAN_31), When.NOW, today)
-    assert made.status(today) is SubscriptionStatus.CANCELED
+    assert made.status_on(today) is SubscriptionStatus.CANCELED
     assert made.due_on is None
     assert made.counted(1).ends_before == today
     with refused("subscription_over"):
@@ -363,7 +363,7 @@ def test_S3_a_period_in_advance_that_was_never_billed_is_given_up() -> None:
     made = canceled(subscription(JAN_31), When.NOW, date(2027, 2, 10))
     assert made.due_on is None
     before = canceled(subscription(JAN_31), When.PERIOD_END, date(2027, 1, 10))
-    assert (before.due_on, before.status(date(2027, 1, 10))) == (None, SubscriptionStatus.CANCELED)
+    assert (before.due_on, before.status_on(date(2027, 1, 10))) == (None, SubscriptionStatus.CANCELED)
 
 
 def test_S1_intervals_of_every_unit_have_periods() -> None:

@@ -263,7 +263,7 @@ def test_C1_the_first_payment_credit_pays_the_first_invoice_and_the_last_the_fin
     opens = [sub.item_of(office, account_id, subscription_id, n).open_minor for n in (1, 2, 3)]
     assert opens == [10000, 12100, 11600]
     assert [office.credit(account_id, id).open_minor for id in (first, last)] == [0, 0]
-    assert sub.stored(office, account_id, subscription_id).status(date(2027, 4, 30)) is SubscriptionStatus.ENDED
+    assert sub.stored(office, account_id, subscription_id).status_on(date(2027, 4, 30)) is SubscriptionStatus.ENDED
     sub.proves(office, account_id)
 
 

@@ -268,7 +268,7 @@ class Subscription:
         """The period as its order and invoice name it: the first and the final one have credits of their own (C1)."""
         return SubscriptionPeriod(self.id, number, is_first=number == 1, is_final=self.is_final(number))
 
-    def status(self, today: date) -> SubscriptionStatus:
+    def status_on(self, today: date) -> SubscriptionStatus:
         if self.cancellation is not None and today >= self.cancellation.effective_on:
             return SubscriptionStatus.CANCELED
         if self.stop_before is not None and today >= self.counted(self.stop_before - 1).ends_before:
@@ -299,7 +299,7 @@ class Subscription:
 
     def require_going_on(self, today: date) -> None:
         """`RuleError` `subscription_over` once it was canceled or has ended."""
-        status = self.status(today)
+        status = self.status_on(today)
         if status in OVER:
             raise RuleError("subscription_over", f"The subscription is {status}. Subscribe anew.", status=str(status))
 
@@ -313,7 +313,7 @@ class Subscription:
         """
         self.require_going_on(today)
         current = self.under_way(today)
-        if current is None and self.status(today) is SubscriptionStatus.PAUSED:
+        if current is None and self.status_on(today) is SubscriptionStatus.PAUSED:
             raise RuleError("subscription_paused", "The subscription is paused. Resume it first.")
         if current is None:
             return self._changed_from(self.next_period, agreed)

@@ -28,7 +28,7 @@ class StandingSubscription:
 
 def standing(subscription: Subscription, today: date) -> StandingSubscription:
     """How it stands, without its lists."""
-    status, under_way = subscription.status(today), subscription.under_way(today)
+    status, under_way = subscription.status_on(today), subscription.under_way(today)
     return StandingSubscription(subscription, status, under_way, subscription.planned(today))
 
 
