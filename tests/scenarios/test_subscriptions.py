@@ -1,5 +1,6 @@
 """Subscriptions over HTTP, with the clock of the stack: a year of billing, changes to the day, pauses and cancellations."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -96,7 +97,8 @@ class TestRenewals:
         for kind in ("first_payment", "last_payment"):
             credit = {"kind": kind, "amount_minor": 2_100, "currency": "EUR", "tax_option": "waived", "reason": "Welcome"}
             world.api.post(f"{customer.path}/credits", credit | {"subscription_id": subscription.id})
-        for month in (1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12):
+        recurring_payments.runs()
+        for month in (2, 3, 5, 6, 7, 8, 9, 10, 11, 12):
             clock.moves_to(last_day(january.year, month))
             recurring_payments.runs()
         invoices = subscription.invoices
@@ -139,6 +141,23 @@ class TestRenewals:
         clock.moves_by(days=1)
         recurring_payments.runs()
         assert (len(refused.invoices), refused.now()["last_refusal"]) == (2, None)
+
+    def test_S2_one_that_fails_is_kept_aside_and_stops_no_other(
+        self, world: World, a_subscription: Callable[..., Subscription], clock: Clock, recurring_payments: RecurringPayments
+    ) -> None:
+        """O1: an operator sees it, and the next run takes it."""
+        broken = a_subscription()
+        other = subscribes(world.a_customer(), a_plan(world, 5_000))
+        clock.moves_by(days=31)
+        queue = world.queue("RecurringPaymentsDeadLettersUrl")
+        queue.is_emptied()
+        with world.without(f"A#{broken.customer.id}", "A"):
+            recurring_payments.runs()
+        (letter,) = [json.loads(text) for text in queue.receives()]
+        assert (letter["task"], letter["id"], letter["error"]) == ("renew", broken.id, "NotFoundError")
+        assert (len(other.invoices), len(broken.invoices)) == (2, 1)
+        recurring_payments.runs()
+        assert len(broken.invoices) == 2
 
 
 class TestChanges:

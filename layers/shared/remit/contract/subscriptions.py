@@ -318,7 +318,7 @@ class SubscriptionQuoteView(View):
         note, invoice = change.credit_note, change.invoice
         return cls(
             effective_on=change.effective_on,
-            credited=CreditNoteView.of(note).lines if note else [],
+            credited=[CreditNoteLineView.of(line) for line in note.lines] if note else [],
             credited_minor=note.gross_minor if note else 0,
             billed=TotalsView.of(invoice.priced) if invoice else None,
             billed_lines=lines_of(invoice.priced) if invoice else [],
