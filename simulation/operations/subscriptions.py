@@ -128,7 +128,7 @@ def changes(world: World) -> Attempt | None:
     )
 
 
-@operation("pause a subscription", 1)
+@operation("pause a subscription", 2)
 def pauses(world: World) -> Attempt | None:
     found = _one(world)
     if found is None:

@@ -308,6 +308,14 @@ def test_S3_a_period_that_has_begun_is_served_and_those_after_a_pause_are_held()
     assert later.held_from == 3
 
 
+def test_S3_a_fixed_number_of_periods_waits_for_the_end_of_a_pause() -> None:
+    made = billed_until(subscription(JAN_31, periods=3), JAN_31).pause(date(2027, 2, 10), date(2027, 2, 10))
+    assert made.status_on(date(2029, 1, 1)) is SubscriptionStatus.PAUSED
+    resumed = made.resume(date(2029, 1, 1))
+    assert (resumed.status_on(date(2029, 1, 1)), resumed.is_final(3)) == (SubscriptionStatus.ACTIVE, True)
+    assert days(resumed.counted(3)) == ("2029-02-01", "2029-03-01")
+
+
 def test_S3_pauses_that_make_no_sense_are_refused() -> None:
     made = billed_until(subscription(JAN_31, periods=1), JAN_31)
     with refused("subscription_ending"):

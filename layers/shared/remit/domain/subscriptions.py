@@ -271,10 +271,10 @@ class Subscription:
     def status_on(self, today: date) -> SubscriptionStatus:
         if self.cancellation is not None and today >= self.cancellation.effective_on:
             return SubscriptionStatus.CANCELED
+        if self.held_from is not None:  # its periods that are left come after the pause, whenever that ends
+            return SubscriptionStatus.PAUSED if today >= self.counted(self.held_from).starts_on else SubscriptionStatus.ACTIVE
         if self.stop_before is not None and today >= self.counted(self.stop_before - 1).ends_before:
             return SubscriptionStatus.ENDED
-        if self.held_from is not None and today >= self.counted(self.held_from).starts_on:
-            return SubscriptionStatus.PAUSED
         return SubscriptionStatus.ACTIVE
 
     # Renewals
