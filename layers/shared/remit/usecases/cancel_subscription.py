@@ -16,7 +16,7 @@ from remit.usecases.drafts import forgotten
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.ports import Books, Changes, Clock, Ids, open_item_ref
 from remit.usecases.renew_subscription import renew_subscription
-from remit.usecases.subscribing import Subscribed, credit_unused, invoice_id_of, load_subscribed, unused_of
+from remit.usecases.subscribing import Subscribed, credit_unused, invoice_id_of, load_subscribed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,9 @@ def _credit(
         return None, []
     if current.agreed.billing is not Billing.IN_ADVANCE:
         return None, []
-    unused = unused_of(subscription, current, today, operation.why.reason or "", books)
-    if unused is None:
-        return None, []
-    note, counter = credit_unused(operation, note_id, unused, firm, books, clock)
-    return note, [counter]
+    reason = operation.why.reason or ""
+    credited = credit_unused(operation, note_id, subscription, current, today, reason, firm, books, clock)
+    return (credited[0], [credited[1]]) if credited else (None, [])
 
 
 def _mark_final(operation: Operation, canceled: Subscription, case: Subscribed, firm: Firm, books: Books) -> bool:

@@ -32,7 +32,6 @@ from remit.usecases.subscribing import (
     credit_unused,
     load_subscribed,
     pay_with_own_credits,
-    unused_of,
 )
 
 
@@ -128,11 +127,13 @@ def _settled(
     clock: Clock,
 ) -> tuple[Changes, ChangedSubscription]:
     """Credit the rest of the period under way, where it was billed, and bill what is due by the change."""
-    note, changes = None, []
-    if current.agreed.billing is Billing.IN_ADVANCE and operation.why.reason:
-        unused = unused_of(case.subscription, current, today, operation.why.reason, books)
-        if unused:
-            note, counter = credit_unused(operation, note_id, unused, firm, books, clock)
+    note: CreditNote | None = None
+    changes: Changes = []
+    if current.agreed.billing is Billing.IN_ADVANCE:
+        reason = operation.why.reason or ""
+        credited = credit_unused(operation, note_id, case.subscription, current, today, reason, firm, books, clock)
+        if credited:
+            note, counter = credited
             changes.append(counter)
     at = Subscribed(case.account, changed, case.balance, case.series)
     billed = bill_next_period(operation, at, firm, books)

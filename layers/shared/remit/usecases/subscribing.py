@@ -1,7 +1,7 @@
 """What renewing, changing and canceling a subscription have in common: its next period billed, and what was billed for too
 long credited, within an operation that may do more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -28,7 +28,6 @@ from remit.usecases.ports import (
     account_ref,
     balance_ref,
     invoice_ref,
-    open_item_ref,
     plan_ref,
     plan_version_ref,
     series_ref,
@@ -125,19 +124,27 @@ def invoice_id_of(subscription: Subscription, period: Period) -> str:
     return invoice_id_for(order_id_of(subscription.id, period))
 
 
-def unused_of(subscription: Subscription, period: Period, today: date, reason: str, books: Books) -> CreditNoteWish | None:
-    """What a credit note for the rest of a billed period says; None where nothing was billed, or nothing is left of it."""
-    account_id, invoice_id = subscription.account_id, invoice_id_of(subscription, period)
-    loaded = books.load(invoice_ref(account_id, invoice_id), open_item_ref(account_id, invoice_id))
-    invoice, item = loaded.get(invoice_ref(account_id, invoice_id)), loaded.get(open_item_ref(account_id, invoice_id))
-    if invoice is None or item is None or item.is_void:
-        return None
-    lines = period.unused(invoice, item, today)
-    return CreditNoteWish(account_id, invoice_id, lines, CreditNoteTerms(reason)) if lines else None
-
-
 def credit_unused(
-    operation: Operation, note_id: str, wish: CreditNoteWish, firm: Firm, books: Books, clock: Clock
-) -> tuple[CreditNote, NumberSeries]:
-    """Issue the credit note within the operation, and the counter to write."""
-    return post_credit_note(operation, note_id, load_case(wish, firm, books, clock), wish, firm)
+    operation: Operation,
+    note_id: str,
+    subscription: Subscription,
+    period: Period,
+    today: date,
+    reason: str,
+    firm: Firm,
+    books: Books,
+    clock: Clock,
+) -> tuple[CreditNote, NumberSeries] | None:
+    """Credit the rest of a billed period within the operation; the note, and the counter to write. None where nothing was
+    billed, or nothing is left of it.
+
+    What is credited is decided by the very item that is written: what somebody else credited meanwhile is a lost race, and no
+    refusal.
+    """
+    account_id, invoice_id = subscription.account_id, invoice_id_of(subscription, period)
+    if books.load(invoice_ref(account_id, invoice_id)).get(invoice_ref(account_id, invoice_id)) is None:
+        return None
+    wish = CreditNoteWish(account_id, invoice_id, (), CreditNoteTerms(reason))
+    case = load_case(wish, firm, books, clock)
+    lines = () if case.item.is_void else period.unused(case.invoice, case.item, today)
+    return post_credit_note(operation, note_id, case, replace(wish, lines=lines), firm) if lines else None
