@@ -390,7 +390,7 @@ def test_A6_a_page_reads_no_more_of_a_stream_than_it_can_show(office: Office) ->
 
     office.books.newest = counting  # type: ignore[method-assign]
     read_timeline(account_id, office.books, None, 4)
-    assert asked == [5, 5, 5]
+    assert asked == [5, 5, 5, 5]
 
 
 @pytest.mark.parametrize("cursor", ["x", "e30", "bnVsbA", "WzFd", "eyJFVVIiOiJ4In0", "eyJFVVIiOjF9", "____"])
