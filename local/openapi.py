@@ -29,6 +29,7 @@ HTTP_FUNCTIONS = (
     "payments",
     "credits",
     "refunds",
+    "subscriptions",
     "operations",
     "totals",
     "wallet",

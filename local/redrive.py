@@ -21,6 +21,7 @@ OUTPUTS = {
     "notifications": "EventDeadLettersUrl",
     "outbox": "StreamDeadLettersUrl",
     "projections": "ProjectionDeadLettersUrl",
+    "recurring-payments": "RecurringPaymentsDeadLettersUrl",
     "schedules": "ScheduleDeadLettersUrl",
     "summaries": "SummaryDeadLettersUrl",
 }
@@ -31,6 +32,7 @@ REMEDIES = {
     "notifications": "each holds its event; invoke the notifications function with it",
     "outbox": "each names a stream record; publish the entry it stands for by invoking the outbox function",
     "projections": "the next entry of the same account counts them too; `make rebuild-totals` counts all at once",
+    "recurring-payments": "what they name is still in the agenda: the next run takes it, POST /recurring-payment-runs now",
     "schedules": "the next run of the schedule catches up",
     "summaries": "its accounts are still in the agenda, and the next run takes them, within a quarter of an hour",
 }

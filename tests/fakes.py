@@ -35,6 +35,7 @@ from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import GatewayReport, Payment, PaymentStatus
+from remit.domain.plans import Plan
 from remit.domain.refunds import Refund, RefundReport, RefundStatus
 from remit.domain.summaries import OpenInvoices, RecentTransactions, SummarySchedule
 from remit.domain.terms import Method
@@ -354,6 +355,11 @@ class FakeBooks:
 
     def account_ids(self) -> Iterator[str]:
         return (raw["list_sk"]["S"] for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.account_listing("")[0]))
+
+    def plans(self, cursor: str | None, limit: int) -> tuple[list[Plan], str | None]:
+        listed = self._indexed.query_index(keys.LISTING_INDEX, keys.plan_listing("")[0])
+        found = [raw for raw in listed if raw["list_sk"]["S"] > (cursor or "")][:limit]
+        return [thing_of(raw) for raw in found], found[-1]["list_sk"]["S"] if len(found) == limit else None
 
     def everything(self, account_id: str) -> Iterator[Any]:
         """In pages, each of which is a `load`: others may write between two of them."""

@@ -16,12 +16,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoAgenda, DynamoBooks
 from remit.adapters.dynamodb.firm import fresh_firm
-from remit.adapters.ids import UlidIds
 from remit.adapters.stripe.gateway import stripe_gateway
 from remit.domain.actor import Actor, Channel
 from remit.domain.firm import Firm
 from remit.usecases.cancel_payment import release_authorization
-from remit.usecases.collect_invoice import collect_invoice
 from remit.usecases.expire_credit import expire_credit
 from remit.usecases.ports import AgendaKind, DueThing
 from remit.usecases.resolve_outcome import Outcome, resolve_outcome
@@ -52,14 +50,6 @@ def _resolve(due: DueThing, firm: Firm) -> str:
 def _release(due: DueThing, firm: Firm) -> str:
     actor = Actor("authorizations", Channel.SCHEDULE)
     return str(release_authorization(due.account_id, due.id, actor, firm, books, gateway(), deployed_clock()).status)
-
-
-def _collect(due: DueThing, firm: Firm) -> str:
-    clock = deployed_clock()
-    collected = collect_invoice(due.account_id, due.id, firm, books, gateway(), clock, UlidIds(clock))
-    if collected.payment is not None:
-        metrics.add_metric("InvoicesCollected", MetricUnit.Count, 1)
-    return str(collected.result)
 
 
 def _refund(due: DueThing, firm: Firm) -> str:
@@ -97,7 +87,6 @@ WORK: dict[AgendaKind, Work] = {
     AgendaKind.AUTHORIZATION: Work(_by_instant, _release),
     AgendaKind.REFUND: Work(_by_instant, _refund),
     AgendaKind.CREDIT_EXPIRY: Work(_by_date, _expire),
-    AgendaKind.COLLECTION: Work(_by_date, _collect),
     AgendaKind.CARD_EXPIRY: Work(_by_date, _card_expires),
 }
 """Kind → work, in the order in which it is done: what is under way is cleared up before anything new is begun."""

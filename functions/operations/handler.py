@@ -16,7 +16,7 @@ from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
 from remit.adapters.ids import UlidIds
 from remit.adapters.s3.export_store import S3ExportStore
-from remit.contract.exports import DunningRunView, ExportView, NewExportBody
+from remit.contract.exports import DunningRunView, ExportView, NewExportBody, RecurringPaymentRunView
 from remit.usecases.export_period import download_links
 from remit.usecases.idempotency import Answer, Request, once
 from remit.usecases.loading import need
@@ -69,14 +69,32 @@ def read_export(export_id: Annotated[str, Path(pattern=r"^exp_[0-9a-z_-]{1,64}$"
     responses=responses(202, "The run"),
 )
 def create_dunning_run(idempotency_key: IdempotencyKey) -> Response[DunningRunView]:
+    return _run(idempotency_key, "dun", "DUNNING_STATE_MACHINE_ARN")
+
+
+@api.app.post(
+    "/recurring-payment-runs",
+    summary="Bill due subscriptions and collect due invoices now",
+    description="What the schedule does every hour. Safe at any time: no period is billed twice, and nothing charged twice.",
+    tags=[api.tag],
+    status_code=202,
+    responses=responses(202, "The run"),
+)
+def create_recurring_payment_run(idempotency_key: IdempotencyKey) -> Response[RecurringPaymentRunView]:
+    return _run(idempotency_key, "rcr", "RECURRING_PAYMENTS_STATE_MACHINE_ARN")
+
+
+def _run(idempotency_key: str, prefix: str, machine: str) -> Response[Any]:
+    """Start an execution that is named after the request: a repeat starts it or finds it started."""
+
     def decide(consistent: bool) -> tuple[Changes, dict[str, str]]:
         return [], {"id": run_id}
 
     clock = deployed_clock()
-    run_id = UlidIds(clock).new("dun")
+    run_id = UlidIds(clock).new(prefix)
     request: Request[dict[str, str]] = api.request(idempotency_key, lambda run: run)
     answer: Answer = once(books, request, clock.now(), decide)
-    _start(os.environ["DUNNING_STATE_MACHINE_ARN"], answer.body["id"], {})
+    _start(os.environ[machine], answer.body["id"], {})
     return api.created(answer, HTTPStatus.ACCEPTED)
 
 

@@ -28,7 +28,7 @@ NEEDS: dict[str, set[str]] = {
     "accounts": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "auditor": {"boto3", "pynamodb", "msgspec"},
     "auto_top_up": {"pynamodb", "msgspec", "ulid"},
-    "agenda": {"boto3", "pynamodb", "msgspec", "stripe", "ulid"},
+    "agenda": {"boto3", "pynamodb", "msgspec", "stripe"},
     "clock": {"pynamodb", "pydantic", "msgspec"},
     "credits": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "dunning": {"boto3", "pynamodb", "msgspec", "jinja2"},
@@ -43,6 +43,8 @@ NEEDS: dict[str, set[str]] = {
     "payment_page": {"boto3", "pynamodb", "msgspec", "stripe", "jinja2", "ulid"},
     "payment_webhooks": {"boto3", "pynamodb", "msgspec", "stripe"},
     "payments": {"boto3", "pynamodb", "pydantic", "msgspec", "stripe", "ulid"},
+    "recurring_payments": {"pynamodb", "msgspec", "ulid"},  # stripe is loaded by the step that uses it
+    "subscriptions": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "wallet": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "summaries": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "summary_schedules": {"pynamodb", "pydantic", "msgspec", "ulid"},

@@ -30,6 +30,7 @@ from remit.domain.money import Money
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest
 from remit.domain.payments import Allocation, GatewayReport, Payment, PaymentStatus, Transaction
+from remit.domain.plans import Billing, Interval, Offer, Unit
 from remit.domain.summaries import OpenInvoices, RecentTransactions, SummaryContent
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, Method, PaymentTerm
@@ -37,7 +38,9 @@ from remit.usecases.allocate_payment import allocate_payment
 from remit.usecases.apply_gateway_report import apply_gateway_report
 from remit.usecases.cancel_purchase import CancellationWish, RefundChoice, cancel_purchase
 from remit.usecases.change_account import change_account
+from remit.usecases.change_subscription import ChangeOfSubscription, change_subscription
 from remit.usecases.charge_wallet import Usage, charge_wallet
+from remit.usecases.define_plan import NewPlan, create_plan
 from remit.usecases.dun_account import DunningOutcome, dun_account
 from remit.usecases.idempotency import Answer, Request
 from remit.usecases.issue_batch import issue_batch
@@ -47,11 +50,13 @@ from remit.usecases.issue_invoice import issue_invoice
 from remit.usecases.open_account import NewAccount, open_account
 from remit.usecases.payment_attempts import Pick
 from remit.usecases.place_order import OrderWish, place_order
-from remit.usecases.ports import CheckoutPage, Letter, Payer, Ref, open_item_ref, payment_ref
+from remit.usecases.ports import CheckoutPage, Letter, Payer, Ref, open_item_ref, payment_ref, plan_ref
 from remit.usecases.receive_payment import ReceivedPayment, receive_payment
 from remit.usecases.refund_payment import RefundWish, refund_payment
+from remit.usecases.renew_subscription import Renewed, renew_subscription
 from remit.usecases.set_firm import set_firm
 from remit.usecases.start_checkout import CheckoutWish, start_checkout
+from remit.usecases.start_subscription import SubscriptionWish, start_subscription
 from remit.usecases.summarise_account import SummaryOutcome, summarise_account
 from remit.usecases.summary_enrolments import enrol_account
 from remit.usecases.summary_schedules import ScheduleWish, create_summary_schedule
@@ -324,6 +329,25 @@ class Office:
         """A verified event of the gateway, as the queue delivers it."""
         request: Request[Payment] = Request(GATEWAY, "event", event_id, "event", present_applied, lifetime=None)
         return apply_gateway_report(report, request, self.firm, self.books, self.clock)
+
+    def subscribe(self, account_id: str) -> str:
+        """To a plan of 121.00 a day, which is defined when it is first needed."""
+        if self.books.load(plan_ref("daily")).get(plan_ref("daily")) is None:
+            offer = Offer("Daily", ONE_LINE, term_id="net30")
+            plan = NewPlan("daily", "EUR", Interval(1, Unit.DAY), Billing.IN_ADVANCE, offer)
+            request = self._request(None, plan, lambda defined: {"id": defined.plan.id})
+            create_plan(plan, request, self.firm, self.books, self.clock)
+        wish = SubscriptionWish(account_id, "daily")
+        request = self._request(None, wish, lambda subscription: {"id": subscription.id})
+        return self._id(start_subscription(wish, request, self.firm, self.books, self.clock, self.ids))
+
+    def renew(self, account_id: str, subscription_id: str) -> Renewed:
+        return renew_subscription(account_id, subscription_id, self.firm, self.books, self.clock, self.ids)
+
+    def change_subscription(self, account_id: str, subscription_id: str, quantity: int) -> Answer:
+        wish = ChangeOfSubscription(account_id, subscription_id, quantity=quantity)
+        request = self._request(None, wish, lambda changed: {"id": changed.subscription.id})
+        return change_subscription(wish, request, self.firm, self.books, self.clock, self.ids)
 
     def dun(self, account_id: str) -> DunningOutcome:
         return dun_account(account_id, self.firm, self.books, self.journal, self.letters, self.postbox, self.clock)

@@ -16,11 +16,11 @@ import pytest
 from remit.domain.accounts import AccountChange
 from remit.domain.errors import RemitError
 from remit.domain.journal import EntryKind
-from remit.domain.open_items import InvoiceStatus
+from remit.domain.open_items import InvoiceStatus, OpenItem
 from remit.domain.payments import Payment, PaymentStatus
 from remit.usecases import idempotency
 from remit.usecases.idempotency import Answer
-from remit.usecases.ports import balance_ref, series_ref
+from remit.usecases.ports import balance_ref, series_ref, subscription_ref
 from remit.usecases.prove_numbers import prove_numbers
 from tests.integration.office import Office, report, until_done
 from tests.integration.state import faults_of
@@ -306,4 +306,39 @@ def test_a_notice_is_sent_once_by_eight_runs_at_once(office: Office) -> None:
 
     assert len(office.postbox.sent) == 1
     assert office.dun(account).why == "already_notified"
+    assert faults_of(office, [account]) == []
+
+
+def test_S2_eight_runs_at_once_bill_each_period_of_each_subscription_once(office: Office) -> None:
+    accounts = [office.account() for _ in range(3)]
+    subscriptions = [(account, office.subscribe(account)) for account in accounts]
+    office.clock.advance(timedelta(days=4))
+
+    at_once([lambda each=each: office.renew(*each) for _ in range(THREADS) for each in subscriptions])
+
+    for account, subscription in subscriptions:
+        stored = office.stored(subscription_ref(account, subscription))
+        assert stored.next_period == 6
+        items, _ = office.journal.newest(OpenItem, account, None, 100)
+        assert sorted(item.subscription.period for item in items if item.subscription) == [1, 2, 3, 4, 5]
+    proof = prove_numbers("INV-2026", office.books, office.journal)
+    assert (proof.last, proof.count, proof.gaps) == (15, 15, ())
+    assert faults_of(office, accounts) == []
+
+
+def test_S3_eight_changes_at_once_are_made_one_after_the_other(office: Office) -> None:
+    account = office.account()
+    subscription = office.subscribe(account)
+    office.renew(account, subscription)
+
+    answers = at_once(
+        [lambda quantity=quantity: office.change_subscription(account, subscription, quantity) for quantity in range(2, 10)]
+    )
+
+    assert {type(answer) for answer in answers} == {Answer}
+    items, _ = office.journal.newest(OpenItem, account, None, 100)
+    by_period = {item.subscription.period: item for item in items if item.subscription}
+    assert sorted(by_period) == list(range(1, 10))
+    assert [by_period[number].open_minor == 0 for number in range(1, 10)] == [True] * 8 + [False]
+    assert entries_of(office, account, EntryKind.CREDIT_NOTE_ISSUED) == 8
     assert faults_of(office, [account]) == []

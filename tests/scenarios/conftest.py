@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.scenarios.world import Clock, Customer, Dunning, Firm, Mailbox, TheGateway, World
+from tests.scenarios.world import Clock, Customer, Dunning, Firm, Mailbox, RecurringPayments, TheGateway, World
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,11 @@ def the_gateway(world: World) -> TheGateway:
 @pytest.fixture
 def dunning(world: World) -> Dunning:
     return world.dunning
+
+
+@pytest.fixture
+def recurring_payments(world: World) -> RecurringPayments:
+    return world.recurring_payments
 
 
 @pytest.fixture

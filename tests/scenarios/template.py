@@ -60,6 +60,8 @@ class Route:
             "credit_id": "crd_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "credit_note_id": "crn_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "refund_id": "ref_01jdzzzzzzzzzzzzzzzzzzzzzz",
+            "subscription_id": "sub_01jdzzzzzzzzzzzzzzzzzzzzzz",
+            "plan_id": "nothing",
             "charge_id": "chg_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "batch_id": "bat_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "method_id": "pm_01jdzzzzzzzzzzzzzzzzzzzzzz",

@@ -42,6 +42,8 @@ def something_of_each(world: World) -> dict[str, str]:
     invoice = customer.is_invoiced()
     api, payment = world.api, customer.pays_by_bank(1_000)
     in_cash = {"method": "cash", "amount_minor": 100, "currency": "EUR", "reason": "Asked for it"}
+    plan = {"id": "described", "name": "Hosting", "currency": "EUR", "interval": {"unit": "month"}, "lines": [line("x", 100)]}
+    api.request("POST", "/plans", plan)
     batch = {"orders": [{"account_id": customer.id, "order_id": customer.orders().id}]}
     api.post(f"{customer.path}/payments", customer.bank_transfer(20_000) | {"to_wallet": True})
     usage = {"description": "Usage", "lines": [line("Calls", 100)]}
@@ -58,6 +60,8 @@ def something_of_each(world: World) -> dict[str, str]:
         "charge_id": api.post(f"{customer.path}/wallet/charges", usage)["id"],
         "batch_id": api.post("/invoice-batches", batch)["id"],
         "schedule_id": api.post("/summary-schedules", monthly)["id"],
+        "plan_id": "described",
+        "subscription_id": api.post(f"{customer.path}/subscriptions", {"plan_id": "described"})["id"],
         "series": invoice.facts["series"],
         "currency": "EUR",
     }

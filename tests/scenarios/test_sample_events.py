@@ -132,6 +132,7 @@ EXPECTED: dict[str, Check] = {
     "operations/export": answers(202),
     "operations/read_unknown_export": answers(404, "export_not_found"),
     "operations/run_dunning": answers(202),
+    "operations/run_recurring_payments": answers(202),
     "outbox/entry": lambda found: (found.answer, found.error) == (None, ""),
     "outbox/nothing_to_tell": lambda found: (found.answer, found.error) == (None, ""),
     "outbox/payment_failed": lambda found: (found.answer, found.error) == (None, ""),
@@ -187,6 +188,22 @@ EXPECTED: dict[str, Check] = {
     "totals/bad_month": answers(422, "invalid_request"),
     "totals/month": lambda found: (found.status, found.body["month"]) == (200, "2026-11"),
     "totals/statuses": answers(200),
+    "recurring_payments/collect": returns(result=None),
+    "recurring_payments/find_due_collections": lambda found: found.answer["cursor"] is None,
+    "recurring_payments/find_due_subscriptions": lambda found: found.answer["cursor"] is None,
+    "recurring_payments/renew_unknown": fails_with("NotFoundError"),
+    "subscriptions/cancel_unknown": answers(404, "subscription_not_found"),
+    "subscriptions/change_unknown": answers(404, "subscription_not_found"),
+    "subscriptions/define_plan": lambda found: (found.status, found.body["newest"]) == (201, 1),
+    "subscriptions/list": answers(200),
+    "subscriptions/list_plans": lambda found: "sample-monthly" in {plan["id"] for plan in found.body["plans"]},
+    "subscriptions/pause_unknown": answers(404, "subscription_not_found"),
+    "subscriptions/quote_unknown": answers(404, "subscription_not_found"),
+    "subscriptions/read_plan": lambda found: (found.status, found.body["currency"]) == (200, "EUR"),
+    "subscriptions/read_unknown": answers(404, "subscription_not_found"),
+    "subscriptions/resume_unknown": answers(404, "subscription_not_found"),
+    "subscriptions/revise_plan": lambda found: (found.status, found.body["applies_to"]) == (201, "renewals"),
+    "subscriptions/subscribe": lambda found: (found.status, found.body["status"]) == (201, "active"),
     "totals_rebuild/check": returns(step="count", replace=False, accounts=0),
     "refunds/approve_unknown": answers(404, "refund_not_found"),
     "refunds/available_credit_at_zero": answers(409, "no_available_credit"),
@@ -201,8 +218,18 @@ EXPECTED: dict[str, Check] = {
 }
 """Event → what its handler is to make of it."""
 
-IN_ORDER = ("prepare_bad_period", "prepare", "write_files", "record_failure", "list_accounts", "audit_accounts", "report")
-"""The steps of one export and of one audit, of which each needs the one before; the first names a month that there is not."""
+IN_ORDER = (
+    "define_plan",
+    "prepare_bad_period",
+    "prepare",
+    "write_files",
+    "record_failure",
+    "list_accounts",
+    "audit_accounts",
+    "report",
+)
+"""A plan before what is done with it; the steps of one export and of one audit, of which each needs the one before, the export's
+first after one that names a month which there is not."""
 
 
 ENDS = "----- the end of this event"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.scenarios.world import Answer, Clock, Customer, Invoice, Payment, TheGateway, World, eventually
+from tests.scenarios.world import Answer, Clock, Customer, Invoice, Payment, RecurringPayments, TheGateway, World, eventually
 
 type ACustomer = Callable[..., Customer]
 
@@ -130,17 +130,18 @@ class TestSavedMethods:
         assert (invoice.open_minor, len(customer.entries())) == (0, 2)
         customer.proves()
 
-    def test_invoices_are_collected_on_their_due_dates(self, world: World, a_customer: ACustomer, clock: Clock) -> None:
+    def test_invoices_are_collected_on_their_due_dates(
+        self, world: World, a_customer: ACustomer, clock: Clock, recurring_payments: RecurringPayments
+    ) -> None:
         """P3: once, whatever runs twice."""
         customer = a_customer()
         saves(customer)
         world.api.patch(customer.path, {"collect_automatically": True})
         invoice = customer.is_invoiced()
-        agenda_runs(world)
+        recurring_payments.runs()
         assert invoice.open_minor == 12_100
         clock.moves_to(invoice.due_date)
-        agenda_runs(world)
-        agenda_runs(world)
+        recurring_payments.runs_at_once(2)
         assert (invoice.open_minor, len(customer.payments)) == (0, 1)
         customer.proves()
 

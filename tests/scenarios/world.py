@@ -650,6 +650,26 @@ class Dunning:
         return [m["template"] for m in customer.messages if m["template"].startswith("dunning") and m["status"] == "sent"]
 
 
+@dataclass
+class RecurringPayments:
+    world: "World"
+
+    def runs(self) -> None:
+        """Bill due subscriptions and collect due invoices, over the API, and wait until all was done."""
+        self._end(self._start())
+
+    def runs_at_once(self, times: int) -> None:
+        for run in at_once(*[self._start] * times):
+            self._end(run)
+
+    def _start(self) -> str:
+        return str(self.world.api.post("/recurring-payment-runs", expect=202)["id"])
+
+    def _end(self, run_id: str) -> None:
+        machine = StateMachine(self.world, "RecurringPaymentsArn")
+        assert machine.ends(machine.execution(run_id))["status"] == "SUCCEEDED"
+
+
 @dataclass(frozen=True)
 class Export:
     facts: dict[str, Any]
@@ -739,6 +759,7 @@ class World:
         self.firm = Firm(self)
         self.mailbox = Mailbox(self)
         self.dunning = Dunning(self)
+        self.recurring_payments = RecurringPayments(self)
 
     @cached_property
     def states(self) -> Any:

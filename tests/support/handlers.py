@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "GATEWAY_API_BASE": "https://stripe.example",
     "CHECKOUT_ORIGIN": "https://checkout.example",
     "DUNNING_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:0:stateMachine:dunning",
+    "RECURRING_PAYMENTS_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:0:stateMachine:recurring-payments",
     "EXPORT_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:0:stateMachine:export",
     "MAIL_SENDER": "billing@remit.example",
     "POWERTOOLS_METRICS_NAMESPACE": "Remit",

@@ -68,7 +68,17 @@ from remit.domain.orders import (
     price,
 )
 from remit.domain.payments import Allocation, Collected, Dispute, DisputeStatus, Fee, Payment, PaymentStatus, Transaction
+from remit.domain.plans import AppliesTo, Billing, Interval, Offer, Plan, PlanVersion, Unit
 from remit.domain.refunds import Refund, RefundFrom, RefundSource, RefundStatus
+from remit.domain.subscriptions import (
+    Agreed,
+    Cancellation,
+    Phase,
+    Refusal,
+    Subscription,
+    SubscriptionEvent,
+    SubscriptionEventKind,
+)
 from remit.domain.summaries import Saying, SummaryContent, SummaryEnrolment, SummarySchedule, Told
 from remit.domain.tax import TaxCode, TaxKind, TaxSubtotal
 from remit.domain.terms import (
@@ -529,6 +539,50 @@ refunds = st.builds(
     version=versions,
 )
 wallet_charges = st.builds(WalletCharge, ids("wch"), ids("acc"), priced_lines(), dates, instants, texts, sequences)
+intervals = st.builds(Interval, st.integers(1, 9), st.sampled_from(Unit))
+offers = st.builds(Offer, texts, st.lists(lines, min_size=1, max_size=3).map(tuple), st.booleans(), st.none() | words)
+plans = st.builds(
+    Plan,
+    words,
+    texts,
+    currencies,
+    intervals,
+    st.sampled_from(Billing),
+    instants,
+    st.integers(1, 10**4),
+    st.integers(1, 10**4),
+    versions,
+)
+plan_versions = st.builds(PlanVersion, words, st.integers(1, 10**4), offers, st.sampled_from(AppliesTo), instants, actors)
+agreements = st.builds(Agreed, words, st.integers(1, 99), st.integers(1, 99), intervals, st.sampled_from(Billing))
+some_days = st.dates(date(2020, 1, 1), date(2090, 12, 31))
+phases = st.builds(Phase, st.just(1), some_days, some_days, st.just(1), agreements)
+subscribed = st.builds(
+    Subscription,
+    id=ids("sub"),
+    account_id=ids("acc"),
+    currency=currencies,
+    time_zone=st.sampled_from(["Europe/Amsterdam", "Asia/Tokyo"]),
+    created_at=instants,
+    phases=st.lists(phases, min_size=1, max_size=2).map(tuple),
+    next_period=st.integers(1, 9),
+    stop_before=st.none() | st.integers(1, 99),
+    held_from=st.none() | st.integers(1, 99),
+    cancellation=st.none() | st.builds(Cancellation, some_days, instants, actors, maybe_text),
+    last_refusal=st.none() | st.builds(Refusal, st.integers(1, 99), words, texts, instants),
+    retry_on=st.none() | some_days,
+    version=versions,
+)
+subscription_events = st.builds(
+    SubscriptionEvent,
+    ids("sev"),
+    ids("acc"),
+    ids("sub"),
+    st.sampled_from(SubscriptionEventKind),
+    instants,
+    actors,
+    json_objects,
+)
 messages = st.builds(
     Message,
     id=words,

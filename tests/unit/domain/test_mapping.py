@@ -19,6 +19,7 @@ from remit.domain import posting_rules
 from remit.domain.accounts import Account, AccountChange, Note
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
+from remit.domain.errors import RuleError
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
@@ -29,15 +30,17 @@ from remit.domain.open_items import OpenItem
 from remit.domain.operation import Operation
 from remit.domain.orders import LineRequest, Order, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
+from remit.domain.plans import Plan, PlanVersion
 from remit.domain.posting_rules import Circumstances
 from remit.domain.refunds import Refund, RefundStatus
+from remit.domain.subscriptions import Subscription, SubscriptionEvent, When
 from remit.domain.summaries import SummaryEnrolment, SummarySchedule
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations
 from remit.domain.wallet import WalletCharge
 from remit.usecases import ports
 from remit.usecases.guards import Guard
 from tests.fakes import item_bytes
-from tests.support import strategies
+from tests.support import strategies, subscribing
 from tests.support.builders import CLERK, NOW, STRIPE, TODAY, attempt, firm, issued, open_item
 
 KILOBYTE = 1024
@@ -57,6 +60,10 @@ STORED: dict[type, st.SearchStrategy[Any]] = {
     WalletCharge: strategies.wallet_charges,
     Note: strategies.notes,
     Message: strategies.messages,
+    Plan: strategies.plans,
+    PlanVersion: strategies.plan_versions,
+    Subscription: strategies.subscribed,
+    SubscriptionEvent: strategies.subscription_events,
     NumberSeries: strategies.series,
     Guard: strategies.guards,
     Firm: strategies.firms,
@@ -328,3 +335,14 @@ def test_what_a_payment_rewrites_is_small() -> None:
     assert item_bytes(stored(item)) <= KILOBYTE
     assert item_bytes(stored(Balance(invoice.account_id, "EUR", 10**9, 10**9, 0, 0, 999, "f" * 64, TODAY))) <= KILOBYTE
     assert item_bytes(stored(series)) <= KILOBYTE
+
+
+def test_S2_a_subscription_that_was_changed_and_refused_fits_into_a_kilobyte() -> None:
+    """Each renewal writes it."""
+    made = subscribing.subscription(TODAY, subscribing.agreed(plan_id="hosting-business-monthly"))
+    for quantity in (2, 3):
+        made = replace(made, next_period=quantity).change(subscribing.agreed(quantity), When.NOW, TODAY)
+    refused = made.refused(
+        RuleError("credit_limit_exceeded", "The account may owe 12100 and owes 12100; 24200 is too much."), NOW
+    )
+    assert item_bytes(stored(refused)) <= KILOBYTE

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from remit.contract.common import Body, Currency, Day, Flag, Id, LongText, Page, PositiveMinor, ShortText, SubscriptionId, View
 from remit.contract.firm import TaxCodeName
 from remit.contract.payments import AllocationBody
-from remit.domain.credit_notes import CreditNote, CreditNoteTerms, LineCredit
+from remit.domain.credit_notes import CreditNote, CreditNoteLine, CreditNoteTerms, LineCredit
 from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption
 from remit.domain.money import Money
 from remit.domain.orders import MAX_LINES
@@ -117,6 +117,11 @@ class CreditNoteLineView(View):
     tax_minor: int
     gross_minor: int
 
+    @classmethod
+    def of(cls, line: CreditNoteLine) -> "CreditNoteLineView":
+        plain = {name: getattr(line, name) for name in cls.model_fields}
+        return cls.model_validate(plain | {"tax_code": line.tax_code.code})
+
 
 class CreditNoteView(View):
     """`applied_minor` was taken off what its invoice asked for; the rest is the credit `credit_id`."""
@@ -144,11 +149,7 @@ class CreditNoteView(View):
     @classmethod
     def of(cls, note: CreditNote) -> "CreditNoteView":
         plain = {name: getattr(note, name) for name in cls.model_fields}
-        lines = [
-            {name: getattr(line, name) for name in CreditNoteLineView.model_fields} | {"tax_code": line.tax_code.code}
-            for line in note.lines
-        ]
-        return cls.model_validate(plain | {"lines": lines})
+        return cls.model_validate(plain | {"lines": [CreditNoteLineView.of(line) for line in note.lines]})
 
 
 class IssuedCreditNoteView(CreditNoteView):

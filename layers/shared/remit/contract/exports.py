@@ -1,4 +1,4 @@
-"""Exports, dunning runs and the clock as the API speaks of them."""
+"""Exports, runs and the clock as the API speaks of them."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -31,6 +31,12 @@ class ExportView(View):
 
 
 class DunningRunView(View):
+    """A run that was started; `id` names the execution."""
+
+    id: str
+
+
+class RecurringPaymentRunView(View):
     """A run that was started; `id` names the execution."""
 
     id: str

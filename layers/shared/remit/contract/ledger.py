@@ -1,7 +1,7 @@
 """Balances, entries, proofs and messages as the API speaks of them."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from remit.domain.figures import Figure
 from remit.domain.journal import EntryKind, JournalEntry, Side
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.payments import Payment
+from remit.domain.subscriptions import SubscriptionEvent, SubscriptionEventKind
 from remit.usecases.explain_balance import ExplainedEntry, Explanation
 from remit.usecases.read_collection import attempt_of
 from remit.usecases.read_timeline import TimelineRow
@@ -208,11 +209,20 @@ class MessagesPage(Page):
     messages: list[MessageView]
 
 
+class SubscriptionEventView(View):
+    """Something that happened to a subscription; `facts` as they were then."""
+
+    id: str
+    subscription_id: str
+    kind: SubscriptionEventKind
+    facts: dict[str, Any]
+
+
 class TimelineRowView(View):
     """One event on the account; the member that `type` names tells of it. Documents and money are entries; an automatic
     charge is a `collection_attempt`, whatever it came to."""
 
-    type: Literal["entry", "change", "note", "message", "collection_attempt"]
+    type: Literal["entry", "change", "note", "message", "collection_attempt", "subscription"]
     at: datetime
     actor: ActorView
     entry: EntryView | None = None
@@ -220,6 +230,7 @@ class TimelineRowView(View):
     note: NoteView | None = None
     message: MessageView | None = None
     collection_attempt: CollectionAttemptView | None = None
+    subscription: SubscriptionEventView | None = None
 
     @classmethod
     def of(cls, row: TimelineRow) -> "TimelineRowView":
@@ -236,6 +247,9 @@ class TimelineRowView(View):
             case Payment():
                 attempt = CollectionAttemptView.model_validate(attempt_of(row.event))
                 return cls(type="collection_attempt", at=row.at, actor=actor, collection_attempt=attempt)
+            case SubscriptionEvent():
+                told = SubscriptionEventView.model_validate(row.event)
+                return cls(type="subscription", at=row.at, actor=actor, subscription=told)
 
 
 class TimelinePage(Page):

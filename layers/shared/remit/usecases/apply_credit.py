@@ -1,10 +1,10 @@
 """Pay invoices with credit: one that was chosen (C5), or by themselves where the account says so (C3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from remit.domain import posting_rules
-from remit.domain.credits import Credit
+from remit.domain.credits import Credit, CreditKind
 from remit.domain.errors import InvalidError
 from remit.domain.firm import Firm
 from remit.domain.open_items import OpenItem
@@ -63,10 +63,25 @@ def pay_with_credit(operation: Operation, credit: Credit, allocations: Sequence[
     operation.post(posting_rules.credit_applied, credit)
 
 
-def apply_lots(operation: Operation, account_id: str, invoice_id: str, firm: Firm, books: Books, *, consistent: bool) -> None:
+def is_for_one_period(lot: Lot) -> bool:
+    """Whether this is a credit for the first or the final invoice of a subscription, which it pays whatever the account says
+    of other credits: that is what it was given for (C1)."""
+    return isinstance(lot, Credit) and lot.kind in (CreditKind.FIRST_PAYMENT, CreditKind.LAST_PAYMENT)
+
+
+def apply_lots(
+    operation: Operation,
+    account_id: str,
+    invoice_id: str,
+    firm: Firm,
+    books: Books,
+    *,
+    consistent: bool,
+    wanted: Callable[[Lot], bool] = lambda _lot: True,
+) -> None:
     """Let the account's credits and unapplied payments pay a new invoice, oldest first and only those that may (C3).
 
-    An account without any costs nothing; at most 40 lots take part.
+    An account without any costs nothing; at most 40 lots take part, of those that are `wanted`.
     """
     lots = operation.balance.lots[:MAX_ALLOCATIONS]
     if not lots or operation.item(invoice_id).open_minor == 0:
@@ -75,11 +90,13 @@ def apply_lots(operation: Operation, account_id: str, invoice_id: str, firm: Fir
     loaded = books.load(*refs, consistent=consistent)
     for ref in refs:
         lot: Lot = need(loaded, ref)
-        operation.hold(lot)
-        _pay_from(operation, lot, invoice_id, firm)
+        if wanted(lot):
+            operation.hold(lot)
+            pay_as_far_as_it_may(operation, lot, invoice_id, firm)
 
 
-def _pay_from(operation: Operation, lot: Lot, invoice_id: str, firm: Firm) -> None:
+def pay_as_far_as_it_may(operation: Operation, lot: Lot, invoice_id: str, firm: Firm) -> None:
+    """Pay the invoice out of a lot that the operation holds: what both have left, or nothing where the lot is not for it."""
     item, today = operation.item(invoice_id), operation.why.effective_on
     value_date = today if isinstance(lot, Credit) else lot.value_date or today
     amount = min(lot.available_minor, item.payable_on(value_date))

@@ -24,7 +24,9 @@ from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import GatewayReport, Payment
+from remit.domain.plans import Plan, PlanVersion
 from remit.domain.refunds import Refund, RefundReport
+from remit.domain.subscriptions import Subscription, SubscriptionEvent
 from remit.domain.summaries import OpenInvoices, RecentTransactions, SummaryEnrolment, SummarySchedule
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
@@ -78,6 +80,18 @@ def refund_ref(account_id: str, refund_id: str) -> Ref[Refund]:
 
 def wallet_charge_ref(account_id: str, charge_id: str) -> Ref[WalletCharge]:
     return Ref(WalletCharge, account_id, charge_id)
+
+
+def plan_ref(plan_id: str) -> Ref[Plan]:
+    return Ref(Plan, plan_id)
+
+
+def plan_version_ref(plan_id: str, number: int) -> Ref[PlanVersion]:
+    return Ref(PlanVersion, plan_id, f"{number:08d}")
+
+
+def subscription_ref(account_id: str, subscription_id: str) -> Ref[Subscription]:
+    return Ref(Subscription, account_id, subscription_id)
 
 
 def note_ref(account_id: str, note_id: str) -> Ref[Note]:
@@ -147,7 +161,7 @@ def firm_ref() -> Ref[Firm]:
     return Ref(Firm, "")
 
 
-def place_of(thing: AccountChange | Note | Message) -> str:
+def place_of(thing: AccountChange | Note | Message | SubscriptionEvent) -> str:
     """The cursor with which `Journal.newest` goes on behind this thing."""
     if isinstance(thing, AccountChange):
         return f"{thing.number:08d}"
@@ -221,6 +235,10 @@ class Journal(Protocol):
         """The ids of all accounts, oldest first."""
         ...
 
+    def plans(self, cursor: str | None, limit: int) -> tuple[list[Plan], str | None]:
+        """All plans by id, `limit` at a time, and where to go on."""
+        ...
+
     def everything(self, account_id: str) -> Iterator[Any]:
         """Everything stored of an account in the order of its keys, strongly consistent, page by page.
 
@@ -273,6 +291,7 @@ class AgendaKind(StrEnum):
     CREDIT_EXPIRY = "credit_expiry"  # a credit that can no longer be used, by date
     SUMMARY = "summary"  # an account's enrolment in a schedule of summaries, by the instant of its next slot
     SUMMARY_SCHEDULE = "summary_schedule"  # a schedule whose enrolments are to be planned anew, by instant
+    SUBSCRIPTION = "subscription"  # a subscription whose next period is billed, by instant
     INVOICE_BATCH = "invoice_batch"  # a batch with numbers that are not settled, by the instant at which it took them
 
 

@@ -15,10 +15,16 @@ from remit.domain.errors import InvalidError, NotFoundError
 from remit.domain.journal import JournalEntry
 from remit.domain.messages import Message
 from remit.domain.payments import Payment
+from remit.domain.subscriptions import SubscriptionEvent
 from remit.usecases.collect_invoice import AGENDA as COLLECTION
 from remit.usecases.ports import Journal, place_of
 
-type Event = JournalEntry | AccountChange | Note | Message | Payment
+type Told = AccountChange | Note | Message | SubscriptionEvent
+"""What the timeline tells of, each thing once, beside entries and payments."""
+
+_TOLD: tuple[type[Told], ...] = (AccountChange, Note, Message, SubscriptionEvent)
+
+type Event = JournalEntry | Told | Payment
 """What a line of the timeline tells of: documents and money are entries. A payment is told of as the attempt of an automatic
 collection, whatever it came to."""
 
@@ -35,10 +41,10 @@ class TimelineRow:
 def read_timeline(account_id: str, journal: Journal, cursor: str | None, limit: int) -> tuple[list[TimelineRow], str | None]:
     """The next `limit` events, newest first, and where to go on.
 
-    The entries of each currency, the changes, the notes, the messages and the payments are a stream each, read in its own
-    order and merged by time; of each no more is read than one page can show. The cursor holds a place for every stream that
-    has been shown of, so what is written meanwhile shifts nothing. `NotFoundError` for an unknown account, `InvalidError` for a
-    cursor that no page had.
+    The entries of each currency, the payments and the things of each other class are a stream each, read in its own order and
+    merged by time; of each no more is read than one page can show. The cursor holds a place for every stream that has been
+    shown of, so what is written meanwhile shifts nothing. `NotFoundError` for an unknown account, `InvalidError` for
+    a cursor that no page had.
     """
     account, balances = journal.account_with_balances(account_id)
     if account is None:
@@ -46,7 +52,7 @@ def read_timeline(account_id: str, journal: Journal, cursor: str | None, limit: 
     places = _places(cursor)
     streams = [
         _entries(account_id, balance.currency, journal, places.get(balance.currency), limit + 1) for balance in balances
-    ] + [_things(type_, account_id, journal, places.get(type_.__name__), limit + 1) for type_ in (AccountChange, Note, Message)]
+    ] + [_things(type_, account_id, journal, places.get(type_.__name__), limit + 1) for type_ in _TOLD]
     streams.append(_payments(account_id, journal, places.get(Payment.__name__), limit + 1))
     merged = heapq.merge(*streams, key=lambda placed: placed[0].at, reverse=True)
     shown: list[TimelineRow] = []
@@ -70,11 +76,8 @@ def _entries(account_id: str, currency: str, journal: Journal, place: str | None
         yield TimelineRow(entry.draft.recorded_at, entry.draft.actor, entry), currency, str(entry.sequence)
 
 
-def _things(
-    type_: type[AccountChange] | type[Note] | type[Message], account_id: str, journal: Journal, place: str | None, limit: int
-) -> Iterable[_Placed]:
-    found: list[AccountChange | Note | Message] = [*journal.newest(type_, account_id, place, limit)[0]]
-    for thing in found:
+def _things(type_: type[Told], account_id: str, journal: Journal, place: str | None, limit: int) -> Iterable[_Placed]:
+    for thing in journal.newest(type_, account_id, place, limit)[0]:
         yield TimelineRow(_told_at(thing), thing.actor, thing), type_.__name__, place_of(thing)
 
 
@@ -89,13 +92,15 @@ def _payments(account_id: str, journal: Journal, place: str | None, limit: int) 
         place = more
 
 
-def _told_at(thing: AccountChange | Note | Message) -> datetime:
+def _told_at(thing: Told) -> datetime:
     if isinstance(thing, AccountChange):
         return thing.changed_at
+    if isinstance(thing, SubscriptionEvent):
+        return thing.happened_at
     return thing.written_at if isinstance(thing, Note) else thing.claimed_at
 
 
-_PLACE = re.compile(r"[A-Z]{3}\.[0-9]{1,10}|(AccountChange|Note|Message|Payment)\.[A-Za-z0-9_.~-]{1,200}")
+_PLACE = re.compile(r"[A-Z]{3}\.[0-9]{1,10}|(AccountChange|Note|Message|SubscriptionEvent|Payment)\.[A-Za-z0-9_.~-]{1,200}")
 
 
 def _cursor(places: Mapping[str, str]) -> str:

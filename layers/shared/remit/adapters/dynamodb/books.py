@@ -26,6 +26,7 @@ from remit.domain.errors import ConflictError, InvalidError, TransientError
 from remit.domain.journal import Balance, JournalEntry
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
+from remit.domain.plans import Plan
 from remit.domain.summaries import SummarySchedule
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
 from remit.usecases.ports import AgendaKind, Changes, DueThing, Loaded, Ref
@@ -164,6 +165,13 @@ class DynamoJournal:
         with reading():
             for record in Record.listing_index.query(keys.account_listing("")[0], attributes_to_get=["type", "list_sk"]):
                 yield record.list_sk
+
+    def plans(self, cursor: str | None, limit: int) -> tuple[list[Plan], str | None]:
+        connection()
+        after = ListingIndex.list_sk > cursor if cursor else None
+        with reading():
+            found = list(Record.listing_index.query(keys.plan_listing("")[0], after, limit=limit))[:limit]
+        return [from_record(record) for record in found], found[-1].list_sk if len(found) == limit else None
 
     def everything(self, account_id: str) -> Iterator[Any]:
         connection()

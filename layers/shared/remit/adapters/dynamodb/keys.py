@@ -15,6 +15,10 @@
 | refund | `A#<account>` | `F#<id>` | listing `L#refund#<month>#<shard>` / date, account, id; agenda `refund` while on hold |
 | wallet charge (immutable) | `A#<account>` | `W#<id>` | |
 | note | `A#<account>` | `T#<id>` | |
+| subscription | `A#<account>` | `U#<id>` | agenda `subscription` / instant, while a period is to come |
+| its events (immutable) | `A#<account>` | `E#<id>` | |
+| plan | `B#<plan>` | `B` | listing `L#plan` / id |
+| version of a plan (immutable) | `B#<plan>` | `<number>` | |
 | message | `A#<account>` | `M#<id>` | listing `L#message#<account>` / instant, id |
 | summary enrolment | `A#<account>` | `G#<schedule>` | listing `L#summary#<schedule>` / account; agenda `summary` / instant |
 | summary schedule | `U#<id>` | `U` | listing `L#summary_schedule` / id; agenda `summary_schedule` while planned anew |
@@ -60,6 +64,8 @@ PREFIX = {
     "WalletCharge": "W#",
     "Note": "T#",
     "SummaryEnrolment": "G#",
+    "Subscription": "U#",
+    "SubscriptionEvent": "E#",
 }
 """What the sort keys of an account's things of one class start with, whose ids sort by time. (Those of messages do not: they
 derive from what is told.)"""
@@ -137,6 +143,26 @@ def wallet_charge(account_id: str, charge_id: str) -> tuple[str, str]:
 
 def note(account_id: str, note_id: str) -> tuple[str, str]:
     return account_partition(account_id), f"T#{note_id}"
+
+
+def subscription(account_id: str, subscription_id: str) -> tuple[str, str]:
+    return account_partition(account_id), f"U#{subscription_id}"
+
+
+def subscription_event(account_id: str, event_id: str) -> tuple[str, str]:
+    return account_partition(account_id), f"E#{event_id}"
+
+
+def plan(plan_id: str) -> tuple[str, str]:
+    return f"B#{plan_id}", "B"
+
+
+def plan_version(plan_id: str, number: str) -> tuple[str, str]:
+    return f"B#{plan_id}", number
+
+
+def plan_listing(plan_id: str) -> tuple[str, str]:
+    return "L#plan", plan_id
 
 
 def message(account_id: str, message_id: str) -> tuple[str, str]:

@@ -42,13 +42,15 @@ from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment, PaymentStatus
+from remit.domain.plans import Plan, PlanVersion
 from remit.domain.refunds import Refund, RefundStatus
+from remit.domain.subscriptions import Subscription, SubscriptionEvent
 from remit.domain.summaries import SummaryEnrolment, SummarySchedule
 from remit.domain.terms import Part
 from remit.domain.totals import ChainMark, Reached, Totals, TotalsGenerations, TotalsKey, TotalsKind
 from remit.domain.wallet import WalletCharge
 from remit.usecases.guards import Guard
-from remit.usecases.ports import AgendaKind, Ref, place_of, totals_key_of
+from remit.usecases.ports import AgendaKind, Ref, place_of, plan_version_ref, totals_key_of
 
 _PAYMENT_FACTS = (
     "id", "account_id", "currency", "amount_minor", "method", "cash_account", "created_at", "value_date",
@@ -368,6 +370,28 @@ def _note_to(note: Note) -> r.Record:
     return r.NoteRecord(pk, sk, body=_json(note))
 
 
+def _subscription_to(subscription: Subscription) -> r.Record:
+    pk, sk = keys.subscription(subscription.account_id, subscription.id)
+    due = _agenda(AgendaKind.SUBSCRIPTION, subscription.account_id, subscription.due_at)
+    return r.SubscriptionRecord(pk, sk, currency=subscription.currency, deflated=_deflate(subscription), **due)
+
+
+def _subscription_event_to(event: SubscriptionEvent) -> r.Record:
+    pk, sk = keys.subscription_event(event.account_id, event.id)
+    return r.SubscriptionEventRecord(pk, sk, body=_json(event))
+
+
+def _plan_to(plan: Plan) -> r.Record:
+    pk, sk = keys.plan(plan.id)
+    list_pk, list_sk = keys.plan_listing(plan.id)
+    return r.PlanRecord(pk, sk, currency=plan.currency, body=_json(plan), list_pk=list_pk, list_sk=list_sk)
+
+
+def _plan_version_to(version: PlanVersion) -> r.Record:
+    pk, sk = keys.plan_version(version.plan_id, plan_version_ref(version.plan_id, version.number).id)
+    return r.PlanVersionRecord(pk, sk, deflated=_deflate(version))
+
+
 def _message_to(message: Message) -> r.Record:
     pk, sk = keys.message(message.account_id, message.id)
     list_pk = keys.message_partition(message.account_id)
@@ -505,6 +529,10 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     Refund: _refund_to,
     WalletCharge: _wallet_charge_to,
     Note: _note_to,
+    Subscription: _subscription_to,
+    SubscriptionEvent: _subscription_event_to,
+    Plan: _plan_to,
+    PlanVersion: _plan_version_to,
     Message: _message_to,
     SummarySchedule: _summary_schedule_to,
     SummaryEnrolment: _summary_enrolment_to,
@@ -533,6 +561,10 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.RefundRecord: lambda record: _merge(Refund, record.body, record.state),
     r.WalletChargeRecord: lambda record: _inflate(record.deflated, WalletCharge),
     r.NoteRecord: lambda record: _merge(Note, record.body),
+    r.SubscriptionRecord: lambda record: _inflate(record.deflated, Subscription),
+    r.SubscriptionEventRecord: lambda record: _merge(SubscriptionEvent, record.body),
+    r.PlanRecord: lambda record: _merge(Plan, record.body),
+    r.PlanVersionRecord: lambda record: _inflate(record.deflated, PlanVersion),
     r.MessageRecord: lambda record: _inflate(record.content, Message),
     r.SummaryScheduleRecord: lambda record: _merge(SummarySchedule, record.body),
     r.SummaryEnrolmentRecord: lambda record: _merge(SummaryEnrolment, record.state),
@@ -560,6 +592,10 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     WalletCharge: lambda ref: keys.wallet_charge(ref.owner, ref.id),
     Note: lambda ref: keys.note(ref.owner, ref.id),
     JournalEntry: lambda ref: keys.entry_named(ref.owner, ref.id),
+    Subscription: lambda ref: keys.subscription(ref.owner, ref.id),
+    SubscriptionEvent: lambda ref: keys.subscription_event(ref.owner, ref.id),
+    Plan: lambda ref: keys.plan(ref.owner),
+    PlanVersion: lambda ref: keys.plan_version(ref.owner, ref.id),
     Message: lambda ref: keys.message(ref.owner, ref.id),
     SummarySchedule: lambda ref: keys.summary_schedule(ref.id),
     SummaryEnrolment: lambda ref: keys.summary_enrolment(ref.owner, ref.id),

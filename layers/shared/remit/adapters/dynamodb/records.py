@@ -174,6 +174,22 @@ class NoteRecord(Record, discriminator="note"):
     pass
 
 
+class SubscriptionRecord(Record, discriminator="subscription"):
+    deflated = BinaryAttribute(legacy_encoding=False)
+
+
+class SubscriptionEventRecord(Record, discriminator="subscription_event"):
+    pass
+
+
+class PlanRecord(Record, discriminator="plan"):
+    pass
+
+
+class PlanVersionRecord(Record, discriminator="plan_version"):
+    deflated = BinaryAttribute(legacy_encoding=False)
+
+
 class MessageRecord(Record, discriminator="message"):
     """`content` is projected nowhere: the listing knows when a message was written, and its fate costs no index write."""
 
