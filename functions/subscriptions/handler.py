@@ -10,7 +10,6 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
-from remit.adapters.http.lists import matching
 from remit.adapters.http.parameters import AccountId, Cursor, Limit
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Id
@@ -40,6 +39,7 @@ from remit.usecases.change_subscription import ChangedSubscription, change_subsc
 from remit.usecases.define_plan import create_plan, read_plan, revise_plan
 from remit.usecases.idempotency import Request
 from remit.usecases.loading import need_account
+from remit.usecases.paging import newest_matching
 from remit.usecases.pause_subscription import pause_subscription, resume_subscription
 from remit.usecases.ports import account_ref
 from remit.usecases.read_subscription import read_subscription
@@ -143,7 +143,7 @@ def index(
         return status in (None, view.status) and plan_id in (None, view.agreed.plan_id)
 
     need_account(books.load(account_ref(account_id)), account_id)
-    found, more = matching(journal, Subscription, account_id, wanted, cursor, limit)
+    found, more = newest_matching(journal, Subscription, account_id, wanted, cursor, limit)
     return SubscriptionsPage(subscriptions=[SubscriptionView.on(each, now) for each in found], cursor=more)
 
 
