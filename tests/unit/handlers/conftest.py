@@ -41,7 +41,7 @@ def deployed(office: Office, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
             "stripe_gateway": lambda _api_base: office.gateway,
             "gateway": lambda: office.gateway,
             "payment_links": lambda *_base_url: SimpleNamespace(link=lambda *_ids: "https://firm.example/pay/token"),
-            "JinjaLetters": lambda _links: office.letters,
+            "JinjaLetters": lambda *_: office.letters,
             "deployed_mailer": lambda _firm: office.mailer,
         }
         for name, fake in fakes.items():

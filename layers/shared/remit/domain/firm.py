@@ -48,7 +48,8 @@ class Firm:
 
     `invoice_prefix` and `credit_note_prefix` start the yearly number series: `INV` → `INV-2026-000001`. `templates`:
     kind of order → the template of its invoices (I7), `invoice` unless named. `switches`: what the firm wants done by itself,
-    and since when (D1).
+    and since when (D1). `mail_templates`: `invoice_issued/de` → the version of the firm's own template that is in use (N4); the
+    built-in one unless named.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Firm:
     dunning_policy: DunningPolicy = field(default_factory=DunningPolicy)
     switches: Mapping[Automation, datetime] = field(default_factory=dict)
     money: MoneyRules = field(default_factory=MoneyRules)
+    mail_templates: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
 
     def __post_init__(self) -> None:

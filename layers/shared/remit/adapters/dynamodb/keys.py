@@ -16,6 +16,7 @@
 | wallet charge (immutable) | `A#<account>` | `W#<id>` | |
 | note | `A#<account>` | `T#<id>` | |
 | message | `A#<account>` | `M#<id>` | listing `L#message#<account>` / instant, id |
+| version of a mail template (immutable) | `M#<name>#<language>` | `<version>` | |
 | number series | `S#<series>` | `S` | listing `L#series` / name |
 | spoiled number (immutable) | `S#<series>` | `V#<number>` | listing `L#document#<series>` / date, number |
 | invoice batch | `A#` | `K#<id>` | agenda `G#invoice_batch#<shard>` / instant, until it is finished |
@@ -143,6 +144,15 @@ def message(account_id: str, message_id: str) -> tuple[str, str]:
 def message_partition(account_id: str) -> str:
     """Partition of the listing for the messages of one account, by time."""
     return f"L#message#{account_id}"
+
+
+def mail_template_partition(template: str) -> str:
+    """`template` is `<name>/<language>`."""
+    return f"M#{template.replace('/', '#')}"
+
+
+def mail_template(template: str, version: str) -> tuple[str, str]:
+    return mail_template_partition(template), version
 
 
 def series(name: str) -> tuple[str, str]:

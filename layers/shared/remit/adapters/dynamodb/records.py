@@ -177,6 +177,10 @@ class MessageRecord(Record, discriminator="message"):
     content = BinaryAttribute(legacy_encoding=False)
 
 
+class MailTemplateRecord(Record, discriminator="mail_template"):
+    deflated = BinaryAttribute(legacy_encoding=False)
+
+
 class SeriesRecord(Record, discriminator="series"):
     last = IntegerAttribute()
     last_issued_on = UnicodeAttribute(null=True)
