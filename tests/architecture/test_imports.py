@@ -36,6 +36,7 @@ NEEDS: dict[str, set[str]] = {
     "health": set(),
     "invoicing": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "invoice_batches": {"pynamodb", "msgspec"},
+    "mail_events": {"boto3", "pynamodb", "msgspec"},
     "notifications": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "operations": {"boto3", "pynamodb", "pydantic", "msgspec", "ulid"},
     "outbox": {"boto3"},
@@ -45,6 +46,7 @@ NEEDS: dict[str, set[str]] = {
     "payments": {"boto3", "pynamodb", "pydantic", "msgspec", "stripe", "ulid"},
     "wallet": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "projections": {"pynamodb", "msgspec"},
+    "templates": {"boto3", "pynamodb", "pydantic", "msgspec", "jinja2", "ulid"},
     "totals": {"pynamodb", "pydantic", "msgspec"},
     "totals_rebuild": {"pynamodb", "msgspec"},
     "refunds": {"pynamodb", "pydantic", "msgspec", "ulid"},
@@ -65,6 +67,7 @@ CLIENTS: dict[str, set[str]] = {
     "payment_page": {"dynamodb", "secretsmanager"},
     "payment_webhooks": {"dynamodb", "sqs", "secretsmanager"},
     "payments": {"dynamodb", "secretsmanager"},
+    "templates": {"dynamodb", "secretsmanager"},
 }
 """The AWS services that a function talks to; those not named here talk to DynamoDB alone."""
 

@@ -252,6 +252,7 @@ class FirmView(View):
     dunning_tiers: list[TierView]
     switches: dict[Automation, SwitchView]
     money: MoneyRulesView
+    mail_templates: dict[str, str] = Field(description="`invoice_issued/de` → the version in use; set by itself")
 
     @classmethod
     def of(cls, firm: Firm) -> "FirmView":
