@@ -12,7 +12,7 @@ from remit.domain.messages import DeliveryKind, Message, MessageStatus
 from remit.usecases.ports import Letter, message_ref
 from remit.usecases.send_message import send_once
 from remit.usecases.set_firm import set_firm
-from tests.scenarios.template import resources
+from tests.scenarios.template import functions
 from tests.support.builders import ALL_ON, Office, firm
 from tests.support.handlers import CONTEXT, answered, http_event
 
@@ -33,8 +33,7 @@ def sample(name: str, **values: str) -> Any:
 
 
 def test_N3_every_event_that_is_subscribed_to_is_told_and_no_other(deployed: Deployed) -> None:
-    function = resources("AWS::Serverless::Function")["NotificationsFunction"]["Properties"]
-    subscribed = set(function["Events"]["Happened"]["Properties"]["Pattern"]["detail-type"])
+    subscribed = set(functions()["NotificationsFunction"]["Events"]["Happened"]["Properties"]["Pattern"]["detail-type"])
     assert set(deployed("notifications").TOLD) == subscribed
 
 
