@@ -69,6 +69,7 @@ def test_N4_the_firm_writes_its_own_letter_sees_it_and_then_uses_it(
     assert (refused.status, refused.code) == (422, "bad_template")
     version = world.api.post(f"{GERMAN_INVOICE}/versions", source)["id"]
 
+    assert world.api.get(f"{GERMAN_INVOICE}/versions")["versions"][0]["id"] == version
     customer = a_customer(language="de")
     invoice = customer.is_invoiced()
     mailbox.awaits(customer, "invoice_issued")

@@ -182,6 +182,7 @@ def test_N4_the_firms_own_template_goes_before_the_built_in_one_in_its_language(
         "tpl_1",
     )
     assert invoice_letter(letters, firm, "en-GB").template_version == "tpl_1"
+    assert invoice_letter(letters, firm, "nl").template_version == "tpl_1"
     assert invoice_letter(letters, firm, "de-AT").template_version.startswith("de-")
 
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from remit.adapters.email import models
 from remit.adapters.email.own_templates import BadTemplateError, render_own
-from remit.adapters.email.rendering import Rendered, render
+from remit.adapters.email.rendering import Rendered, render, template_folder
 from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Account, SavedMethod
 from remit.domain.credit_notes import CreditNote
@@ -102,14 +102,12 @@ class JinjaLetters:
         return Letter(template, version, rendered.subject, html, text, model, failure)
 
     def _own(self, template: str, model: models.Model, firm: Firm, language: str) -> Rendered | None:
-        """The letter by the firm's own template, if one is in use for the language or its base."""
+        """The letter by the firm's own template, if one is in use for the language that the built-in one would have."""
         if self.draft:
             return render_own(self.draft, model)
-        for tag in dict.fromkeys((language, language.partition("-")[0])):
-            key = template_key(template, tag)
-            if used := firm.mail_templates.get(key):
-                return render_own(self._version(key, used), model)
-        return None
+        key = template_key(template, template_folder(template, language))
+        used = firm.mail_templates.get(key)
+        return render_own(self._version(key, used), model) if used else None
 
     def _version(self, key: str, id: str) -> MailTemplate:
         if (key, id) not in _kept:
