@@ -190,6 +190,10 @@ docs: openapi ## Write the pages that come from the code: postings, state machin
 templates: $(DEV_STAMP) ## Compile the e-mail templates from their MJML sources
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.email_templates
 
+.PHONY: preview-emails
+preview-emails: $(DEV_STAMP) ## Write each e-mail in each language with sample data into build/emails, to look at in a browser
+	@PYTHONPATH=layers/shared $(BIN)/python -m local.email_templates --preview build/emails
+
 # ---- AWS ------------------------------------------------------------------------------------------------------------
 
 # sam wants the functions' Python itself on PATH, not a launcher such as pyenv's shim.

@@ -20,6 +20,7 @@ from benchmarks.metering import Cost, metered
 from benchmarks.past import Customer, customer
 from local.stack import Stack, running_engine
 from remit.adapters.dynamodb import keys
+from remit.adapters.dynamodb.books import DynamoBooks
 from remit.adapters.dynamodb.export_source import DynamoExportSource
 from remit.adapters.dynamodb.firm import fresh_firm
 from remit.adapters.dynamodb.mapping import to_record
@@ -270,6 +271,9 @@ class Bench:
         }
         for operation, debtor in debtors.items():
             self.measure(operation, DUNNING, lambda debtor=debtor: self._dun(debtor.account_id))
+        several = self.customer(paid=0, unpaid=3, until=month_ago)
+        office.change(several.account_id, language="de")
+        self.measure("… three overdue invoices, in German", DUNNING, lambda: self._dun(several.account_id))
         paid_meanwhile = self.customer(paid=0, unpaid=1, until=month_ago)
         owed = paid_meanwhile.open_items[0]
         office.receive(paid_meanwhile.account_id, owed.open_minor, {owed.invoice_id: owed.open_minor})
@@ -450,7 +454,7 @@ def bench_on(engine: Stack) -> Iterator[Bench]:
     recreate_table(store, TABLE)
     with adapters_on(engine) as client:
         clock = SettableClock(datetime(2025, 1, 7, 9, tzinfo=UTC))
-        office = Office(clock=clock, ids=UlidIds(clock), keys=UuidKeys(), letters=JinjaLetters(LINKS))
+        office = Office(clock=clock, ids=UlidIds(clock), keys=UuidKeys(), letters=JinjaLetters(LINKS, DynamoBooks()))
         office.gateway = StripesPages(clock)
         office.settle_in()  # long ago, so that nothing is older than its switches
         clock.advance(MONDAY - clock.now())

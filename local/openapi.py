@@ -34,6 +34,7 @@ HTTP_FUNCTIONS = (
     "totals",
     "wallet",
     "summary_schedules",
+    "templates",
     "clock",
 )
 _ULID = "01jdxexample0000000000000x"

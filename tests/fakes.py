@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any, cast
@@ -27,11 +27,14 @@ from remit.adapters.dynamodb.mapping import from_record, key_of, to_record
 from remit.adapters.dynamodb.readable import readable
 from remit.adapters.dynamodb.records import AgendaIndex, GuardRecord, ListingIndex, OpenIndex, Record
 from remit.domain.accounts import Account, SavedMethod
+from remit.domain.credit_notes import CreditNote
+from remit.domain.credits import Credit
 from remit.domain.dunning import Notice
 from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, RemitError, RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.journal import Balance, JournalEntry
+from remit.domain.mail_templates import MailTemplate
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import GatewayReport, Payment, PaymentStatus
@@ -41,7 +44,7 @@ from remit.domain.summaries import OpenInvoices, RecentTransactions, SummarySche
 from remit.domain.terms import Method
 from remit.usecases import idempotency
 from remit.usecases.guards import AlreadyExistsError, GuardTakenError
-from remit.usecases.ports import AgendaKind, Changes, CheckoutPage, DueThing, Letter, Loaded, Payer, PaymentName, Ref
+from remit.usecases.ports import AgendaKind, Changes, CheckoutPage, DueThing, Letter, Loaded, Payer, PaymentName, Ref, RetryPlan
 
 type Key = tuple[str, str]
 type Raw = dict[str, Any]
@@ -382,6 +385,11 @@ class FakeBooks:
         found = [raw for raw in found if raw["SK"]["S"] != below][:limit]
         more = found[-1]["SK"]["S"].removeprefix(prefix) if len(found) == limit else None
         return [thing_of(raw) for raw in found], more
+
+    def versions(self, key: str, cursor: str | None, limit: int) -> tuple[list[MailTemplate], str | None]:
+        found = self._table.query(keys.mail_template_partition(key), "", cursor or _LAST)[::-1]
+        rows = [raw for raw in found if raw["SK"]["S"] != cursor][:limit]
+        return [thing_of(raw) for raw in rows], rows[-1]["SK"]["S"] if len(rows) == limit else None
 
     def _newest_messages(self, account_id: str, cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
         listed = self._indexed.query_index(keys.LISTING_INDEX, keys.message_partition(account_id))[::-1]
@@ -737,6 +745,7 @@ class Mail:
     subject: str
     text: str
     message_id: str
+    html: str = ""
 
 
 @dataclass
@@ -747,11 +756,11 @@ class FakeMailer:
     sent: list[Mail] = field(default_factory=list)
     refused: dict[str, RemitError] = field(default_factory=dict)
 
-    def send(self, to: str, subject: str, html: str, text: str, message_id: str) -> str:
+    def send(self, to: str, subject: str, html: str, text: str, message_id: str, account_id: str) -> str:
         if to in self.refused:
             raise self.refused[to]
         with self.trouble.step("send"):
-            self.sent.append(Mail(to, subject, text, message_id))
+            self.sent.append(Mail(to, subject, text, message_id, html))
             return f"provider-{len(self.sent)}"
 
 
@@ -781,6 +790,25 @@ class FakeLetters:
             for each in summary.statements
         }
         return self._letter("account_summary_transactions", {"told": told, "numbers": sorted(summary.numbers.values())})
+
+    def payment_failed(
+        self, firm: Firm, account: Account, payment: Payment, items: Sequence[OpenItem], plan: RetryPlan, now: datetime
+    ) -> Letter:
+        open_minor = {item.number: item.open_minor for item in items}
+        next_on = plan.next_attempt_on.isoformat() if plan.next_attempt_on else None
+        return self._letter("payment_failed", {"open": open_minor, "next_attempt_on": next_on, "must_act": plan.must_act})
+
+    def card_expiring(self, firm: Firm, account: Account, method: SavedMethod) -> Letter:
+        return self._letter("card_expiring", {"card": method.label, "expires": method.expires})
+
+    def refund_made(self, firm: Firm, account: Account, refund: Refund, made_on: date) -> Letter:
+        return self._letter("refund_made", {"amount_minor": refund.amount_minor, "made_on": made_on.isoformat()})
+
+    def credit_issued(self, firm: Firm, account: Account, credit: Credit) -> Letter:
+        return self._letter("credit_issued", {"amount_minor": credit.gross_minor})
+
+    def credit_note_issued(self, firm: Firm, account: Account, note: CreditNote) -> Letter:
+        return self._letter("credit_issued", {"number": note.number, "amount_minor": note.gross_minor})
 
     def _letter(self, template: str, model: dict[str, Any]) -> Letter:
         self.written.append(template)

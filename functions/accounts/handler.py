@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
@@ -36,6 +36,7 @@ from remit.contract.ledger import (
     MovementsPage,
     OverviewView,
     ReplayView,
+    SentMessageView,
     TimelinePage,
     TimelineRowView,
 )
@@ -49,13 +50,17 @@ from remit.usecases.change_account import change_account
 from remit.usecases.change_payment_mode import change_payment_mode
 from remit.usecases.explain_balance import explain_balance
 from remit.usecases.list_accounts import AccountFilter, list_accounts
+from remit.usecases.loading import need
 from remit.usecases.open_account import NewAccount, open_account
+from remit.usecases.ports import message_ref
 from remit.usecases.read_timeline import read_timeline
 from remit.usecases.replay_account import replay_account
 
 api = Api("Accounts")
 books = DynamoBooks()
 journal = DynamoJournal()
+
+MessageId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
 
 
 def _account(account_id: str) -> tuple[Account, list[Balance]]:
@@ -183,6 +188,30 @@ def messages(account_id: AccountId, cursor: Cursor = None, limit: Limit = 50) ->
     _account(account_id)
     found, more = journal.newest(Message, account_id, cursor, limit)
     return MessagesPage(messages=[MessageView.model_validate(message) for message in found], cursor=more)
+
+
+@api.app.get(
+    "/accounts/<account_id>/messages/<message_id>",
+    summary="A message as it was sent",
+    description="The letter, the secrets of its links masked, and what the mail provider said of it.",
+    tags=[api.tag],
+    responses=responses(200, "The message"),
+)
+def message(account_id: AccountId, message_id: MessageId) -> SentMessageView:
+    ref = message_ref(account_id, message_id)
+    return SentMessageView.model_validate(need(books.load(ref), ref))
+
+
+@api.app.delete(
+    "/accounts/<account_id>/mail-problem",
+    summary="Send to the account's address again",
+    description="After a hard bounce or a complaint, when somebody knows that the address is good. A changed address needs none.",
+    tags=[api.tag],
+    responses=responses(200, "The account as it is now"),
+)
+def clear_mail_problem(account_id: AccountId) -> AccountView:
+    cleared = {"mail_problem": None}
+    return AccountView.of(change_account(account_id, cleared, api.actor, current_firm(books), books, deployed_clock()))
 
 
 @api.app.get(

@@ -43,7 +43,7 @@ def find_due(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def dun(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """{"account_id"} → what came of it. Raises `TransientError` or `ConflictError` for what may be tried again."""
     firm = fresh_firm(books)
-    letters = JinjaLetters(payment_links())
+    letters = JinjaLetters(payment_links(), books)
     mailer = deployed_mailer(firm)
     outcome = dun_account(event["account_id"], firm, books, journal, letters, mailer, deployed_clock())
     if outcome.message_id:

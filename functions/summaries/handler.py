@@ -60,7 +60,7 @@ def find_due(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def tell(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """{"account_id", "schedule_id"} → what came of it. Raises `TransientError` or `ConflictError` for what may be tried again."""
     firm = fresh_firm(books)
-    letters = JinjaLetters(payment_links())
+    letters = JinjaLetters(payment_links(), books)
     outcome = summarise_account(
         event["account_id"], event["schedule_id"], firm, books, journal, cron, letters, deployed_mailer(firm), deployed_clock()
     )

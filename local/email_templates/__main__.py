@@ -1,7 +1,7 @@
 """`python -m local.email_templates`: compile the e-mail templates, check them, or look at them.
 
 Without arguments it rewrites the compiled files that are stale. `--check` only names those, and fails.
-`--preview DIRECTORY` writes each e-mail, filled with sample data, as HTML and text to open in a browser.
+`--preview DIRECTORY` writes each e-mail in each language, filled with sample data, as HTML and text to open in a browser.
 """
 
 import argparse
@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a compiled file is stale")
     parser.add_argument("--preview", type=Path, metavar="DIRECTORY", help="write each e-mail with sample data there")
     arguments = parser.parse_args()
+    sys.path.insert(0, str(_SHARED_LAYER))  # the layer is not installed
     stale = stale_templates()
     for target, html in stale.items():
         if arguments.check:
@@ -32,15 +33,17 @@ def main() -> int:
 
 
 def _preview(directory: Path) -> None:
-    sys.path.insert(0, str(_SHARED_LAYER))  # the layer is not installed, and only a preview needs it
     from local.email_templates import samples
+    from remit.adapters.email.formatting import LANGUAGES
     from remit.adapters.email.rendering import render
 
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, (template, model) in samples.emails().items():
-        rendered = render(template, model)
-        (directory / f"{name}.html").write_text(rendered.html, encoding="utf-8")
-        (directory / f"{name}.txt").write_text(f"Subject: {rendered.subject}\n\n{rendered.text}", encoding="utf-8")
+    for language in LANGUAGES:
+        (directory / language).mkdir(parents=True, exist_ok=True)
+        for name, (template, model) in samples.emails(language).items():
+            rendered = render(template, model, language)
+            (directory / language / f"{name}.html").write_text(rendered.html, encoding="utf-8")
+            text = f"Subject: {rendered.subject}\n\n{rendered.text}"
+            (directory / language / f"{name}.txt").write_text(text, encoding="utf-8")
     print(f"Wrote the e-mails to {directory}")
 
 

@@ -7,7 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from remit.adapters.email import models
-from remit.domain.accounts import Account, Address, TaxId
+from remit.domain.accounts import Account, Address, PaymentSettings, SavedMethod, TaxId
+from remit.domain.actor import Actor, Channel
+from remit.domain.credit_notes import CreditNote, CreditNoteLine
+from remit.domain.credits import Credit, CreditKind, TaxOption
 from remit.domain.dunning import DunningPolicy, Notice, OpenPart, Situation, decide
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries, issue
@@ -15,9 +18,11 @@ from remit.domain.journal import Balance, EntryKind
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import LineRequest, Order, on_terms, price
 from remit.domain.payments import Allocation, Payment, PaymentStatus
+from remit.domain.refunds import Refund, RefundStatus
 from remit.domain.summaries import OpenInvoices, RecentTransactions, Statement, Transaction, open_invoices
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, Method, Part, PaymentTerm
+from remit.usecases.ports import RetryPlan
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 PAY_LINK = "https://pay.example.test/pay/acc_01jdxsample.inv_01jdxsample.69a5b3c8.q8W1nYxkP0m2TzR7uVb4Kg"
@@ -153,27 +158,32 @@ def pay_links(sent: Notice) -> dict[str, str]:
     return {item.invoice_id: f"{base}.{item.invoice_id}.69a5b3c8.sample" for item in sent.parts}
 
 
-def emails() -> dict[str, tuple[str, dict[str, Any]]]:
-    """Name of the sample → template and model, each template at least once."""
+def emails(language: str = "en") -> dict[str, tuple[str, dict[str, Any]]]:
+    """Name of the sample → template and model, each template at least once, with and without what may be missing."""
+    buyer = account(language=language)
     issued, item = invoice()
     today = issued.issued_on
     many = [LineRequest(f"Seat {number}, February 2026", Decimal(1), 1_250, "RC") for number in range(1, 14)]
     long_invoice, long_item = invoice(many, term=ON_RECEIPT, reference=None)
     partly = payment(item, 50_000, 65_000, method=Method.BANK_TRANSFER, reference="INV-2026-000482 / Blue Harbour")
+    prepaid = payment(item, 0, 50_000, to_wallet=True, unapplied_minor=0, wallet_minor=50_000, allocations=())
     samples = {
-        "invoice_issued": ("invoice_issued", models.invoice_issued(firm(), account(), issued, item, today, PAY_LINK)),
+        "invoice_issued": ("invoice_issued", models.invoice_issued(firm(), buyer, issued, item, today, PAY_LINK)),
         "invoice_issued_many_lines": (
             "invoice_issued",
-            models.invoice_issued(firm(), account(), long_invoice, long_item.settle(5_000, 2), date(2026, 2, 3), PAY_LINK),
+            models.invoice_issued(firm(), buyer, long_invoice, long_item.settle(5_000, 2), date(2026, 2, 3), PAY_LINK),
         ),
         "payment_received": (
             "payment_received",
-            models.payment_received(firm(), account(), payment(item, item.total_minor), [item.settle(item.total_minor, 2)]),
+            models.payment_received(firm(), buyer, payment(item, item.total_minor), [item.settle(item.total_minor, 2)]),
         ),
         "payment_received_partly": (
             "payment_received",
-            models.payment_received(firm(), account(), partly, [item.settle(50_000, 2)], {item.invoice_id: PAY_LINK}),
+            models.payment_received(firm(), buyer, partly, [item.settle(50_000, 2)], {item.invoice_id: PAY_LINK}),
         ),
+        "payment_received_prepaid": ("payment_received", models.payment_received(firm(), buyer, prepaid, [])),
+        **_of_payments(buyer, item),
+        **_of_credits(buyer),
     }
     one = [overdue(482, "EUR", 127_371, date(2026, 3, 2))]
     several = [*one, overdue(497, "EUR", 60_500, date(2026, 3, 16)), overdue(501, "JPY", 48_000, date(2026, 3, 20))]
@@ -182,7 +192,7 @@ def emails() -> dict[str, tuple[str, dict[str, Any]]]:
         sent = notice(items, today, credit)
         samples[sent.tier.template] = (
             sent.tier.template,
-            models.dunning_notice(firm(), account(), sent, today, pay_links(sent)),
+            models.dunning_notice(firm(), buyer, sent, today, pay_links(sent)),
         )
     for name, summary in {"account_summary_open": open_summary(), "account_summary_open_long": open_summary(30)}.items():
         links = {row.invoice_id: PAY_LINK for row in summary.rows}
@@ -193,3 +203,45 @@ def emails() -> dict[str, tuple[str, dict[str, Any]]]:
     }.items():
         samples[name] = ("account_summary_transactions", models.recent_transactions(firm(), account(), told))
     return samples
+
+
+def _of_payments(buyer: Account, item: OpenItem) -> dict[str, tuple[str, dict[str, Any]]]:
+    links = {item.invoice_id: PAY_LINK}
+    failed = payment(item, 0, item.total_minor, status=PaymentStatus.FAILED, allocations=(), value_date=None)
+    returned = replace(failed, status=PaymentStatus.REVERTED, method=Method.BANK_DEBIT)
+    card = SavedMethod("pm_01sample", "stripe", Method.CARD, "visa 4242", NOW, "2026-03")
+    automatic = replace(buyer, payment=PaymentSettings((card,), card.id, collect_automatically=True))
+    again, act = RetryPlan(next_attempt_on=date(2026, 2, 3)), RetryPlan(must_act=True)
+    refund = Refund(
+        "ref_01jdxsample", buyer.id, "EUR", 12_100, Method.CARD, "stripe", (), RefundStatus.SUCCEEDED, date(2026, 2, 10), NOW,
+        Actor("clerk", Channel.API), "returned goods", payment_id="pay_01jdxsample",
+    )  # fmt: skip
+    by_bank = replace(refund, method=Method.BANK_TRANSFER, cash_account="bank_transfer", payment_id=None)
+    made_on = date(2026, 2, 11)
+    return {
+        "payment_failed": ("payment_failed", models.payment_failed(firm(), buyer, failed, [item], links, again)),
+        "payment_failed_for_good": ("payment_failed", models.payment_failed(firm(), buyer, failed, [item], links, act)),
+        "payment_returned": ("payment_failed", models.payment_failed(firm(), buyer, returned, [item], {}, RetryPlan())),
+        "card_expiring": ("card_expiring", models.card_expiring(firm(), automatic, card)),
+        "card_expiring_not_collected": ("card_expiring", models.card_expiring(firm(), buyer, card)),
+        "refund_made": ("refund_made", models.refund_made(firm(), buyer, refund, made_on)),
+        "refund_made_by_bank": ("refund_made", models.refund_made(firm(), buyer, by_bank, made_on)),
+    }
+
+
+def _of_credits(buyer: Account) -> dict[str, tuple[str, dict[str, Any]]]:
+    goodwill = Credit(
+        "crd_01jdxsample", buyer.id, "EUR", CreditKind.GOODWILL, TaxOption.INCLUDED, 5_000, 868, 5_000, date(2026, 2, 10), NOW,
+        "sorry for the delay", "VAT21", expires_on=date(2026, 12, 31),
+    )  # fmt: skip
+    issued, _ = invoice(buyer=buyer)
+    line = CreditNoteLine(1, "Support, hours", "services", TAX_CODES[0], 23_750, 4_988)
+    note = CreditNote(
+        "crn_01jdxsample", "CN-2026-000012", "CN-2026", buyer.id, "EUR", issued.id, issued.number, issued.issued_on,
+        issued.order_id or "", date(2026, 2, 10), NOW, issued.seller, issued.buyer, (line,), TaxOption.INCLUDED, "returned",
+        applied_minor=20_000, credit_id="crd_01jdxsample",
+    )  # fmt: skip
+    return {
+        "credit_issued": ("credit_issued", models.credit_issued(firm(), buyer, goodwill)),
+        "credit_note_issued": ("credit_issued", models.credit_note_issued(firm(), buyer, note)),
+    }

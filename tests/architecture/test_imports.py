@@ -36,6 +36,7 @@ NEEDS: dict[str, set[str]] = {
     "health": set(),
     "invoicing": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "invoice_batches": {"pynamodb", "msgspec"},
+    "mail_events": {"boto3", "pynamodb", "msgspec"},
     "notifications": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "operations": {"boto3", "pynamodb", "pydantic", "msgspec", "ulid"},
     "outbox": {"boto3"},
@@ -49,6 +50,7 @@ NEEDS: dict[str, set[str]] = {
     "summaries": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "summary_schedules": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "projections": {"pynamodb", "msgspec"},
+    "templates": {"boto3", "pynamodb", "pydantic", "msgspec", "jinja2", "ulid"},
     "totals": {"pynamodb", "pydantic", "msgspec"},
     "totals_rebuild": {"pynamodb", "msgspec"},
     "refunds": {"pynamodb", "pydantic", "msgspec", "ulid"},
@@ -70,6 +72,7 @@ CLIENTS: dict[str, set[str]] = {
     "summaries": {"dynamodb", "sesv2", "secretsmanager"},
     "payment_webhooks": {"dynamodb", "sqs", "secretsmanager"},
     "payments": {"dynamodb", "secretsmanager"},
+    "templates": {"dynamodb", "secretsmanager"},
 }
 """The AWS services that a function talks to; those not named here talk to DynamoDB alone."""
 

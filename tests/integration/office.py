@@ -165,7 +165,7 @@ class Postbox:
     sent: list[str] = field(default_factory=list)
     trouble: Callable[[str], None] = lambda _moment: None
 
-    def send(self, to: str, subject: str, html: str, text: str, message_id: str) -> str:
+    def send(self, to: str, subject: str, html: str, text: str, message_id: str, account_id: str) -> str:
         self.trouble("before")
         self.sent.append(message_id)
         self.trouble("after")

@@ -30,6 +30,8 @@ RIGHTS: dict[str, set[str]] = {
     "OutboxFunction": {"events:PutEvents", "sqs:SendMessage"},
     "ProjectionsFunction": {READS, WRITES, "dynamodb:Query", "sqs:SendMessage"},
     "NotificationsFunction": {READS, WRITES, "secretsmanager:GetSecretValue", "ses:SendEmail", "sqs:SendMessage"},
+    "MailEventsFunction": {READS, WRITES, "sqs:SendMessage"},
+    "TemplatesFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue"},
     "FindDueFunction": {READS, "dynamodb:Query"},
     "DunFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue", "ses:SendEmail"},
     "SummarySchedulesFunction": {READS, WRITES, "dynamodb:Query"},

@@ -53,6 +53,10 @@ def returns(**members: Any) -> Check:
     return lambda found: {name: found.answer[name] for name in members} == members
 
 
+def returns_nothing(found: Outcome) -> bool:
+    return (found.answer, found.error) == (None, "")
+
+
 def fails_with(error: str) -> Check:
     return lambda found: error in found.error
 
@@ -126,6 +130,30 @@ EXPECTED: dict[str, Check] = {
     "invoicing/timeline": lambda found: found.status == 200 and len(found.body["past"]) >= 1,
     "invoicing/void_unknown": answers(404, "invoice_not_found"),
     "invoicing/write_off_unknown": answers(404, "invoice_not_found"),
+    "accounts/clear_mail_problem": lambda found: (found.status, found.body["mail_problem"]) == (200, None),
+    "accounts/read_unknown_message": answers(404, "message_not_found"),
+    "mail_events/bounced": returns_nothing,
+    "mail_events/bounced_softly": returns_nothing,
+    "mail_events/complained": returns_nothing,
+    "mail_events/delayed": returns_nothing,
+    "mail_events/delivered": returns_nothing,
+    "mail_events/none_of_ours": returns_nothing,
+    "mail_events/rejected": returns_nothing,
+    "notifications/card_expiring": returns_nothing,
+    "notifications/credit_issued_unknown": fails_with("credit_not_found"),
+    "notifications/payment_failed_unknown": fails_with("payment_not_found"),
+    "notifications/refund_succeeded_unknown": fails_with("refund_not_found"),
+    "templates/list": lambda found: {each["language"] for each in found.body["templates"]} == {"de", "en"},
+    "templates/preview_real": lambda found: (found.status, "121,00" in found.body["text"]) == (200, True),
+    "templates/preview_sample": lambda found: (found.status, found.body["template_version"]) == (200, "tpl_draft"),
+    "templates/read": lambda found: (found.status, "invoice_issued" in found.body["samples"]) == (200, True),
+    "templates/read_unknown": answers(404, "unknown_template"),
+    "templates/read_unknown_version": answers(404, "template_version_not_found"),
+    "templates/save": answers(201),
+    "templates/save_bad": answers(422, "bad_template"),
+    "templates/use_built_in": lambda found: (found.status, found.body["in_use"]) == (200, None),
+    "templates/use_unknown": answers(404, "template_version_not_found"),
+    "templates/versions": answers(200),
     "notifications/invoice_issued": lambda found: (found.answer, found.error) == (None, ""),
     "notifications/not_subscribed": fails_with("ValueError"),
     "notifications/payment_received": lambda found: (found.answer, found.error) == (None, ""),

@@ -41,7 +41,8 @@ from remit.domain.journal import (
     TopUpState,
     entry_hash,
 )
-from remit.domain.messages import Message, MessageStatus
+from remit.domain.mail_templates import MailTemplate
+from remit.domain.messages import DeliveryEvent, DeliveryKind, MailProblem, Message, MessageStatus
 from remit.domain.money import EXPONENTS, split
 from remit.domain.open_items import (
     Collection,
@@ -216,6 +217,7 @@ accounts = st.builds(
     credit_limits=st.dictionaries(currencies, st.integers(0, 10**12), max_size=3),
     apply_credits=st.booleans(),
     payment=payment_settings,
+    mail_problem=st.none() | st.builds(MailProblem, texts, st.sampled_from(DeliveryKind), instants, words),
     version=versions,
 )
 notes = st.builds(Note, ids("nte"), ids("acc"), texts, actors, instants)
@@ -263,6 +265,7 @@ firms = st.builds(
     dunning_policies=st.dictionaries(words, policies(), max_size=2),
     switches=switches,
     money=money_rules,
+    mail_templates=st.dictionaries(words, words, max_size=2),
     version=versions,
 )
 
@@ -583,6 +586,8 @@ subscription_events = st.builds(
     actors,
     json_objects,
 )
+delivery_events = st.builds(DeliveryEvent, st.sampled_from(DeliveryKind), instants, maybe_text)
+mail_templates = st.builds(MailTemplate, ids("tpl"), words, st.sampled_from(["en", "de"]), texts, texts, texts, instants, actors)
 messages = st.builds(
     Message,
     id=words,
@@ -591,13 +596,16 @@ messages = st.builds(
     template_version=words,
     to=texts,
     subject=texts,
-    model=json_objects,
     status=st.sampled_from(MessageStatus),
     claimed_at=instants,
     sent_at=st.none() | instants,
     provider_id=maybe_text,
     failure=maybe_text,
     version=versions,
+    html=st.just("") | texts,
+    text=st.just("") | texts,
+    template_failure=maybe_text,
+    deliveries=tuples_of(delivery_events),
 )
 exports = st.builds(
     Export,

@@ -25,6 +25,7 @@ from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
 from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
 from remit.domain.journal import Balance, JournalEntry
+from remit.domain.mail_templates import MailTemplate
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.operation import Operation
@@ -64,6 +65,7 @@ STORED: dict[type, st.SearchStrategy[Any]] = {
     PlanVersion: strategies.plan_versions,
     Subscription: strategies.subscribed,
     SubscriptionEvent: strategies.subscription_events,
+    MailTemplate: strategies.mail_templates,
     NumberSeries: strategies.series,
     Guard: strategies.guards,
     Firm: strategies.firms,
@@ -138,6 +140,12 @@ def test_references_of_the_other_things_point_right_too(
     ):
         record = to_record(thing)
         assert key_of(ref) == (record.pk, record.sk)
+
+
+@given(strategies.mail_templates)
+def test_N4_a_reference_to_a_template_points_to_where_its_version_is_stored(template: MailTemplate) -> None:
+    record = to_record(template)
+    assert key_of(ports.mail_template_ref(template.key, template.id)) == (record.pk, record.sk)
 
 
 @given(strategies.credit_notes, strategies.refunds, strategies.wallet_charges, strategies.notes)

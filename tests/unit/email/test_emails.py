@@ -24,7 +24,7 @@ from remit.domain.summaries import RecentTransactions, Statement, Transaction
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, EarlyDiscount, Method, PaymentTerm
 
-EMAILS = samples.emails()
+EMAILS, GERMAN_EMAILS = samples.emails(), samples.emails("de")
 HOSTILE = "<script>alert(1)</script> {{7*7}} {% raw %} \"quoted\" 'n\u202eame' שלום 🎉\r\nBcc: everyone@example.test"
 TODAY = date(2026, 2, 1)
 
@@ -104,6 +104,60 @@ def test_every_email_is_accessible_and_asks_nobody_for_anything(name: str) -> No
     assert data
     assert all(cell.get("scope") for cell in page.all("th"))
     assert "prefers-color-scheme: dark" in rendered.html
+
+
+@pytest.mark.parametrize("name", GERMAN_EMAILS)
+def test_N3_every_german_email_is_german_throughout_and_as_accessible(name: str) -> None:
+    rendered = render(*GERMAN_EMAILS[name], "de")
+    page = Structure(rendered.html)
+    assert rendered.template_version.startswith("de-")
+    assert page.all("html")[0]["lang"] == "de"
+    assert len(page.all("h1")) == len(page.all("title")) == 1
+    assert all(cell.get("scope") for cell in page.all("th"))
+    assert_both_say(
+        rendered, "Guten Tag Blue Harbour Trading GmbH", "Gesendet von Northwind Cloud B.V.", "USt-IdNr. NL123456782B01"
+    )
+    texts = rendered.subject + shown(rendered.html) + rendered.text
+    english = set("your you pay invoice and paid amount total open from with until".split())
+    assert not english & set(re.findall(r"\w+", re.sub(r"https?://\S+", "", texts).lower()))
+    assert re.search(r"\d,\d\d\s€", texts) or "card" in name
+    assert not re.search(r"\d\.\d\d\b", texts)
+
+
+def test_N3_german_letters_call_things_by_their_names() -> None:
+    subjects = {name: render(*GERMAN_EMAILS[name], "de").subject for name in GERMAN_EMAILS}
+    assert subjects["invoice_issued"] == ("Rechnung INV-2026-000482 von Northwind Cloud B.V.: 1.273,79 €, fällig am 2. März 2026")
+    assert subjects["payment_received"].startswith("Zahlungseingang: 1.273,79 €")
+    assert subjects["dunning_tier_1"].startswith("Zahlungserinnerung: Rechnung INV-2026-000482")
+    assert subjects["dunning_tier_2"].startswith("1. Mahnung: 2 Rechnungen")
+    assert subjects["dunning_tier_3"].startswith("2. Mahnung: 3 Rechnungen")
+    assert subjects["credit_note_issued"].startswith("Gutschrift von 287,38 €")
+    assert subjects["refund_made"].startswith("Erstattung von 121,00 €")
+
+
+@pytest.mark.parametrize(
+    ("name", "plan", "not_said"),
+    [
+        ("payment_failed", "try again on 3 February 2026", "will not try again"),
+        ("payment_failed_for_good", "We will not try again", "try again on"),
+        ("payment_returned", "Please pay now", "try again"),
+    ],
+)
+def test_S4_a_failed_payment_says_what_happens_next(name: str, plan: str, not_said: str) -> None:
+    rendered = render(*EMAILS[name])
+    assert_both_say(rendered, plan, "INV-2026-000482", "EUR 1,273.79")
+    assert not_said not in shown(rendered.html)
+    assert not_said not in rendered.text
+
+
+def test_N3_refunds_and_credits_say_how_much_and_whence() -> None:
+    assert_both_say(render(*EMAILS["refund_made"]), "EUR 121.00", "11 February 2026", "refunded your card", "pay_01jdxsample")
+    assert_both_say(render(*EMAILS["refund_made_by_bank"]), "paid your money back by bank transfer")
+    assert_both_say(render(*EMAILS["credit_issued"]), "EUR 50.00", "Can be used until", "31 December 2026")
+    note = render(*EMAILS["credit_note_issued"])
+    assert_both_say(note, "CN-2026-000012", "INV-2026-000482", "EUR 287.38", "Used for the invoice", "EUR 200.00")
+    assert "sorry for the delay" not in render(*EMAILS["credit_issued"]).text  # the firm's own note
+    assert_both_say(render(*EMAILS["card_expiring"]), "visa 4242", "31 March 2026", "03/2026", "collected from it")
 
 
 @pytest.mark.parametrize("name", EMAILS)
@@ -329,6 +383,7 @@ def test_a_language_falls_back_to_its_base_and_then_to_english() -> None:
     english = render(template, model)
     for language in ("en", "en-GB", "nl", "xx-Latn", "", "../en", "/etc"):
         assert render(template, model, language) == english
+    assert render(template, model, "de-AT") == render(template, model, "de") != english
 
 
 @pytest.mark.parametrize("name", ["", "nope", "../en/invoice_issued", "_head", "invoice_issued.html", "INVOICE_ISSUED"])
@@ -340,7 +395,7 @@ def test_an_unknown_template_is_named_as_such(name: str) -> None:
 
 def test_the_version_names_language_and_content() -> None:
     versions = {template: render(template, model).template_version for template, model in EMAILS.values()}
-    assert len(set(versions.values())) == len(versions) == 7
+    assert len(set(versions.values())) == len(versions) == len({template for template, _ in EMAILS.values()})
     assert all(re.fullmatch(r"en-[0-9a-f]{12}", version) for version in versions.values())
 
 

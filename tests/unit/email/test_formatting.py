@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.adapters.email.formatting import clean, counted, date_text, isolate, listed, money_text, number_text
+from remit.adapters.email.formatting import GERMAN, clean, counted, date_text, isolate, listed, money_text, number_text, words_of
 from remit.domain.money import EXPONENTS, MAX_MINOR
 
 
@@ -53,6 +53,46 @@ def test_lists_and_counts_read_as_english() -> None:
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert (counted(1, "day"), counted(0, "day"), counted(1_200, "line")) == ("1 day", "0 days", "1,200 lines")
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [
+        (123_456, "EUR", "1.234,56\xa0€"),
+        (5, "EUR", "0,05\xa0€"),
+        (-15_000, "EUR", "−150,00\xa0€"),
+        (123_456_789, "EUR", "1.234.567,89\xa0€"),
+        (48_000, "JPY", "48.000\xa0JPY"),
+        (1_234_567, "KWD", "1.234,567\xa0KWD"),
+        (99, "USD", "0,99\xa0USD"),
+    ],
+)
+def test_N3_amounts_in_german(minor: int, currency: str, text: str) -> None:
+    """As Unicode's CLDR has it for `de`: point for thousands, comma for decimals, a no-break space and the currency."""
+    assert money_text(minor, currency, GERMAN) == text
+
+
+def test_N3_dates_quantities_and_lists_in_german() -> None:
+    assert date_text(date(2026, 11, 23), GERMAN) == "23. November 2026"
+    assert [date_text(date(2026, month, 1), GERMAN)[3:-5] for month in range(1, 13)] == [
+        *("Januar", "Februar", "März", "April", "Mai", "Juni"),
+        *("Juli", "August", "September", "Oktober", "November", "Dezember"),
+    ]
+    assert [number_text(Decimal(number), GERMAN) for number in ("2.50", "1E+3", "1234.5", "0")] == [
+        "2,5",
+        "1.000",
+        "1.234,5",
+        "0",
+    ]
+    assert listed(["a", "b", "c"], GERMAN) == "a, b und c"
+    assert (counted(1, "day", GERMAN), counted(1_200, "day", GERMAN)) == ("1 Tag", "1.200 Tagen")
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"), [("de", "de"), ("de-AT", "de"), ("DE-ch", "de"), ("nl", "en"), ("", "en"), ("en-US", "en")]
+)
+def test_N3_the_nearest_language_is_chosen(tag: str, language: str) -> None:
+    assert words_of(tag).language == language
 
 
 @given(st.text())

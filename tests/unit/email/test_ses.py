@@ -1,5 +1,6 @@
 """Handing e-mails over to SES: what is sent, and what its refusals mean."""
 
+import re
 from collections.abc import Callable
 from email import message_from_string
 from email.header import decode_header, make_header
@@ -9,11 +10,15 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from botocore.stub import ANY, Stubber
+from hypothesis import given
+from hypothesis import strategies as st
 
-from remit.adapters.email.ses import SesMailer, address, tag_value
+from local.email_templates import samples
+from remit.adapters.email.ses import SesMailer, address, of_tag, tag_value
+from remit.adapters.payment_links import PaymentLinks
 from remit.domain.errors import RuleError, TransientError
 
-MESSAGE = ("ap@blueharbour.example", "Invoice 1", "<p>Hello</p>", "Hello", "msg_invoice_issued_inv_1")
+MESSAGE = ("ap@blueharbour.example", "Invoice 1", "<p>Hello</p>", "Hello", "msg_invoice_issued_inv_1", "acc_1")
 
 
 @pytest.fixture
@@ -31,7 +36,10 @@ def expected(**changes: Any) -> dict[str, Any]:
         "FromEmailAddress": "remit@billing.example",
         "Destination": {"ToAddresses": ["ap@blueharbour.example"]},
         "Content": {"Simple": content},
-        "EmailTags": [{"Name": "message_id", "Value": "msg_invoice_issued_inv_1"}],
+        "EmailTags": [
+            {"Name": "message_id", "Value": "msg_invoice_issued_inv_1"},
+            {"Name": "account_id", "Value": "acc_1"},
+        ],
     } | changes
 
 
@@ -76,7 +84,7 @@ def test_a_subject_is_one_line_of_bounded_length(ses: Any) -> None:
     with Stubber(ses) as stub:
         stub.add_response("send_email", {"MessageId": "1"}, {**dict.fromkeys(expected(), ANY)})
         SesMailer(ses, "remit@billing.example").send(
-            "a@b.example", "Invoice\r\nBcc: x@evil.example" + "!" * 500, "<p></p>", "-", "m"
+            "a@b.example", "Invoice\r\nBcc: x@evil.example" + "!" * 500, "<p></p>", "-", "m", "a"
         )
     subject = seen["Content"]["Simple"]["Subject"]["Data"]
     assert subject.startswith("Invoice Bcc: x@evil.example!!!")
@@ -114,9 +122,30 @@ def test_international_domains_are_sent_in_ascii() -> None:
     assert address("first.last+billing@sub.b-c.example") == "first.last+billing@sub.b-c.example"
 
 
-def test_tags_are_in_the_alphabet_of_ses() -> None:
-    assert tag_value("msg:invoice_issued#inv_1.é") == "msg_invoice_issued_inv_1__"
-    assert len(tag_value("x" * 300)) == 256
+@given(st.text(min_size=1, max_size=30))
+def test_D11_a_tag_is_in_the_alphabet_of_ses_and_gives_the_id_back(id: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,256}", tag_value(id))
+    assert of_tag(tag_value(id)) == id
+
+
+@pytest.mark.parametrize("id", ["", "x" * 257])
+def test_an_id_that_no_tag_can_carry_is_refused(id: str) -> None:
+    with pytest.raises(ValueError, match="tag"):
+        tag_value(id)
+
+
+def test_D11_the_secrets_of_links_are_put_in_when_a_letter_is_handed_over(ses: Any) -> None:
+    links = PaymentLinks([b"s" * 32], "https://pay.example.test")
+    link = links.link("acc_1", "inv_1", samples.NOW)
+    seen: dict[str, Any] = {}
+    ses.meta.events.register("before-parameter-build.sesv2.SendEmail", lambda params, **_: seen.update(params))
+    with Stubber(ses) as stub:
+        stub.add_response("send_email", {"MessageId": "1"}, {**dict.fromkeys(expected(), ANY)})
+        kept = links.masked(f"Pay: {link}")
+        SesMailer(ses, "remit@billing.example", links=links).send("a@b.example", "-", kept, kept, "msg_1", "acc_1")
+    body = seen["Content"]["Simple"]["Body"]
+    assert link not in kept
+    assert (body["Html"]["Data"], body["Text"]["Data"]) == (f"Pay: {link}", f"Pay: {link}")
 
 
 @pytest.mark.parametrize(

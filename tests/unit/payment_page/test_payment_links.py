@@ -121,3 +121,36 @@ def test_ids_that_a_link_cannot_carry_are_refused(bad: str) -> None:
         LINKS.link(bad, INVOICE, NOW)
     with pytest.raises(ValueError, match="ids"):
         LINKS.link(ACCOUNT, bad, NOW)
+
+
+# Masks (D11)
+
+
+@given(ids, ids, instants, st.text(max_size=20), st.text(max_size=20))
+def test_D11_a_masked_link_opens_nothing_and_is_undone_to_the_byte(
+    account_id: str, invoice_id: str, now: datetime, before: str, after: str
+) -> None:
+    text = f"{before} {LINKS.link(account_id, invoice_id, now)} {after}"
+    masked = LINKS.masked(text)
+    assert token(LINKS, account_id, invoice_id, now) not in masked
+    assert code_of(masked.split("/pay/", 1)[1].split(" ")[0], now=now) == "payment_link_invalid"
+    assert LINKS.unmasked(masked) == text
+
+
+def test_D11_a_mask_outlives_the_rotation_of_the_secret_that_signed() -> None:
+    text = PaymentLinks([OLD], BASE).link(ACCOUNT, INVOICE, NOW)
+    assert PaymentLinks([NEW, OLD], BASE).unmasked(PaymentLinks([OLD], BASE).masked(text)) == text
+
+
+def test_D11_nobody_gets_a_link_signed_by_writing_a_masked_one() -> None:
+    """Into a name, say, that stands in a letter to them: the mask of one link is not that of another."""
+    masked = LINKS.masked(LINKS.link(ACCOUNT, INVOICE, NOW))
+    others = masked.replace(INVOICE, "inv_of_somebody_else")
+    assert LINKS.unmasked(others) == others
+    foreign = PaymentLinks([OTHER], BASE).masked(PaymentLinks([OTHER], BASE).link(ACCOUNT, INVOICE, NOW))
+    assert LINKS.unmasked(foreign) == foreign
+
+
+def test_links_that_we_did_not_sign_are_left_alone() -> None:
+    forged = PaymentLinks([OTHER], BASE).link(ACCOUNT, INVOICE, NOW)
+    assert LINKS.masked(forged) == forged

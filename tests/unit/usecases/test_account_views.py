@@ -1,5 +1,6 @@
 """Income and cashflow, explanations of one document, modes, notes, the timeline and the list of accounts (A1–A6, L5)."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -316,7 +317,7 @@ def test_D10_no_reminder_for_what_a_prepaid_account_owes(office: Office) -> None
     office.clock.advance(days=40)
     assert office.dun(account_id).message_id is not None
     (message,) = office.books.all(Message)
-    assert message.model["overdue"] == [office.item(account_id, postpaid).number]
+    assert json.loads(message.text)["overdue"] == [office.item(account_id, postpaid).number]
 
 
 # Notes

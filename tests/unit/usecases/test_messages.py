@@ -1,5 +1,6 @@
 """One message a fact, sent once (D1, D2, D7, D11)."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -48,11 +49,12 @@ def test_D11_what_was_sent_is_kept_with_what_it_was_made_of(office: Office) -> N
         "provider-1",
         "ap@blooming.example",
     )
-    assert (sent.template, sent.template_version, sent.subject, sent.model) == (
+    assert (sent.template, sent.template_version, sent.subject, sent.html, sent.text) == (
         "test",
         "test-1",
         "A subject",
-        {"amount_minor": 100},
+        "<p>html</p>",
+        "text",
     )
 
 
@@ -232,7 +234,7 @@ def test_a_receipt_is_sent_once_and_shows_the_invoices_it_went_to(office: Office
     tell_receipt(office, account_id, payment_id)
     message = tell_receipt(office, account_id, payment_id)
     assert message is not None
-    assert message.model == {"amount_minor": 15000, "invoices": {"INV-2026-000001": 0}}
+    assert json.loads(message.text) == {"amount_minor": 15000, "invoices": {"INV-2026-000001": 0}}
     assert len(office.mailer.sent) == 1
 
 

@@ -25,6 +25,12 @@ _TOKEN = re.compile(r"([A-Za-z0-9_-]{1,80})\.([A-Za-z0-9_-]{1,80})\.([0-9a-f]{1,
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 # Another use of the same secret can never yield a valid payment link.
 _PURPOSE = b"remit payment link 1\0"
+_MASK_PURPOSE = b"remit payment link mask 1\0"
+_SIGNATURE_LETTERS = 22
+_MASK_LETTERS = 8
+_SCOPE = r"/pay/(?P<scope>[A-Za-z0-9_-]{1,80}\.[A-Za-z0-9_-]{1,80}\.[0-9a-f]{1,12})\."
+_LINK = re.compile(_SCOPE + r"(?P<signature>[A-Za-z0-9_-]{22})(?![A-Za-z0-9_-])", re.ASCII)
+_MASKED_LINK = re.compile(_SCOPE + r"(?P<mask>masked-[A-Za-z0-9_-]{8})(?![A-Za-z0-9_-])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +77,47 @@ class PaymentLinks:
             raise ForbiddenError("payment_link_expired", "This payment link has expired.")
         return PaymentLink(match[1], match[2])
 
+    def masked(self, text: str) -> str:
+        """`text` with the signature of each of our links replaced by a mask: it opens nothing, and `unmasked` undoes it.
+
+        What is kept of an e-mail is kept so. A mask is bound to its link by a secret too, so nobody can have a link signed
+        by writing a masked one into a name.
+        """
+
+        def mask(found: re.Match[str]) -> str:
+            scope = found["scope"]
+            signer = next((secret for secret in self._secrets if _same(_signature(secret, scope), found["signature"])), None)
+            return f"/pay/{scope}.{_mask(signer, scope)}" if signer else found[0]
+
+        return _LINK.sub(mask, text)
+
+    def unmasked(self, text: str) -> str:
+        """`text` with the links as they were, to the byte, while the secret that signed them is still known."""
+
+        def sign(found: re.Match[str]) -> str:
+            scope = found["scope"]
+            signer = next((secret for secret in self._secrets if _same(_mask(secret, scope), found["mask"])), None)
+            return f"/pay/{scope}.{_signature(signer, scope)}" if signer else found[0]
+
+        return _MASKED_LINK.sub(sign, text)
+
     def _is_signed(self, scope: str, signature: str) -> bool:
         # The texts are compared, not the decoded bytes: base64 has several spellings of the same bytes.
-        return any(hmac.compare_digest(_signature(secret, scope), signature) for secret in self._secrets)
+        return any(_same(_signature(secret, scope), signature) for secret in self._secrets)
 
 
 def _signature(secret: bytes, scope: str) -> str:
-    digest = hmac.new(secret, _PURPOSE + scope.encode("ascii"), hashlib.sha256).digest()
+    return _code(secret, _PURPOSE, scope)[:_SIGNATURE_LETTERS]
+
+
+def _mask(secret: bytes, scope: str) -> str:
+    return f"masked-{_code(secret, _MASK_PURPOSE, scope)[:_MASK_LETTERS]}"
+
+
+def _code(secret: bytes, purpose: bytes, scope: str) -> str:
+    digest = hmac.new(secret, purpose + scope.encode("ascii"), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:_SIGNATURE_BYTES]).rstrip(b"=").decode("ascii")
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one, other)

@@ -24,6 +24,7 @@ from remit.contract.common import (
 )
 from remit.domain.accounts import Account, Address, AutoTopUp, Contact, PaymentMode, TaxId
 from remit.domain.automations import Automation
+from remit.domain.messages import DeliveryKind
 from remit.domain.terms import Method
 
 
@@ -194,6 +195,15 @@ class AutoTopUpView(View):
     daily_cap_minor: int
 
 
+class MailProblemView(View):
+    """The account's address bounced for good, or complained about a message."""
+
+    address: str
+    kind: DeliveryKind
+    at: datetime
+    message_id: str
+
+
 class AccountView(View):
     id: Id
     name: str
@@ -217,13 +227,14 @@ class AccountView(View):
     auto_top_up: AutoTopUpView | None
     saved_methods: list[SavedMethodView]
     default_method: str | None = Field(description="Id of the saved method that is charged unless another is named")
+    mail_problem: MailProblemView | None = Field(description="While it stands, nothing is sent to the address by itself")
 
     @classmethod
     def of(cls, account: Account) -> "AccountView":
         """What the account keeps about payment is shown beside the rest."""
         settings = {name: getattr(account if hasattr(account, name) else account.payment, name) for name in cls.model_fields}
         switches = {automation: account.switch(automation) is not None for automation in Automation}
-        return cls.model_validate(settings | {"switches": switches})
+        return cls.model_validate(settings | {"switches": switches, "mail_problem": account.unreachable})
 
     @classmethod
     def plain(cls, thing: Any) -> Any:

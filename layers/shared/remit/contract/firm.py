@@ -258,6 +258,7 @@ class FirmView(View):
     switches: dict[Automation, SwitchView]
     money: MoneyRulesView
     collection_retries: list[int]
+    mail_templates: dict[str, str] = Field(description="`invoice_issued/de` → the version in use; set by itself")
 
     @classmethod
     def of(cls, firm: Firm) -> "FirmView":

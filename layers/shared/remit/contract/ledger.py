@@ -11,7 +11,7 @@ from remit.contract.invoices import CollectionAttemptView, OpenItemView
 from remit.domain.accounts import AccountChange, Note
 from remit.domain.figures import Figure
 from remit.domain.journal import EntryKind, JournalEntry, Side
-from remit.domain.messages import Message, MessageStatus
+from remit.domain.messages import DeliveryKind, Message, MessageStatus
 from remit.domain.payments import Payment
 from remit.domain.subscriptions import SubscriptionEvent, SubscriptionEventKind
 from remit.usecases.explain_balance import ExplainedEntry, Explanation
@@ -203,6 +203,22 @@ class MessageView(View):
     sent_at: datetime | None
     failure: str | None
     about: list[str] = Field(description="Ids of the documents that it tells of")
+    delivery: DeliveryKind | None = Field(description="What counts of all that the mail provider said of it")
+    template_failure: str | None = Field(description="Why the firm's own template was not used")
+
+
+class DeliveryEventView(View):
+    kind: DeliveryKind
+    at: datetime
+    reason: str | None
+
+
+class SentMessageView(MessageView):
+    """With the letter as it was sent, but for the secrets of its links, and all that became of it."""
+
+    html: str
+    text: str
+    deliveries: list[DeliveryEventView]
 
 
 class MessagesPage(Page):

@@ -10,6 +10,7 @@ from remit.domain.actor import Actor
 from remit.domain.automations import Automation
 from remit.domain.dunning import Promise
 from remit.domain.errors import InvalidError, RuleError
+from remit.domain.messages import MailProblem
 from remit.domain.terms import Method
 
 
@@ -153,6 +154,7 @@ class Account:
     `methods`: how this customer may pay, whatever the terms would allow. `mode_changes` are the account's payment modes
     in order of time, postpaid before the first. `credit_limits`: currency → minor units; postpaid without one has no
     limit, prepaid without one has none to draw on (A5). `apply_credits`: credits pay new invoices by themselves (C3).
+    `mail_problem`: the address that could not be written to, which may have been changed since.
     """
 
     id: str
@@ -177,7 +179,13 @@ class Account:
     credit_limits: Mapping[str, int] = field(default_factory=dict)
     apply_credits: bool = False
     payment: PaymentSettings = field(default_factory=PaymentSettings)
+    mail_problem: MailProblem | None = None
     version: int = 0
+
+    @property
+    def unreachable(self) -> MailProblem | None:
+        """Why nothing is sent to the account's address by itself; None when that is no problem, or not this address's."""
+        return self.mail_problem if self.mail_problem and self.mail_problem.address == self.email else None
 
     def switch(self, automation: Automation) -> datetime | None:
         """Since when the account wants the automation; None while it does not."""

@@ -54,7 +54,8 @@ class Firm:
     `invoice_prefix` and `credit_note_prefix` start the yearly number series: `INV` → `INV-2026-000001`. `templates`:
     kind of order → the template of its invoices (I7), `invoice` unless named. `switches`: what the firm wants done by itself,
     and since when (D1). `dunning_policies` by id; the default policy stands for a `standard` one that is not there.
-    `collection_retries`: when a declined collection is tried again (S4).
+    `collection_retries`: when a declined collection is tried again (S4). `mail_templates`: `invoice_issued/de` → the version of
+    the firm's own template that is in use (N4); the built-in one unless named.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Firm:
     switches: Mapping[Automation, datetime] = field(default_factory=dict)
     money: MoneyRules = field(default_factory=MoneyRules)
     collection_retries: RetryPolicy = field(default_factory=RetryPolicy)
+    mail_templates: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
 
     def __post_init__(self) -> None:

@@ -149,7 +149,11 @@ def _transactions(payments: Sequence[Payment]) -> Iterator[PastEvent]:
 
 def _sent(message: Message) -> PastEvent:
     return PastEvent(
-        message.sent_at or message.claimed_at, EventKind.MESSAGE, message.template, message.id, note=str(message.status)
+        message.sent_at or message.claimed_at,
+        EventKind.MESSAGE,
+        message.template,
+        message.id,
+        note=str(message.delivery or message.status),
     )
 
 

@@ -12,6 +12,7 @@ _CALLED = {
     "WalletCharge": "wallet charge",
     "InvoiceBatch": "batch",
     "PlanVersion": "plan version",
+    "MailTemplate": "template version",
 }
 """What callers know a class by, where it is not its name."""
 

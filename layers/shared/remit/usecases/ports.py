@@ -7,7 +7,7 @@ proposes only.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
 from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
 from remit.domain.journal import Balance, JournalEntry
+from remit.domain.mail_templates import MailTemplate
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
@@ -121,6 +122,10 @@ def batch_ref(batch_id: str) -> Ref[InvoiceBatch]:
 
 def message_ref(account_id: str, message_id: str) -> Ref[Message]:
     return Ref(Message, account_id, message_id)
+
+
+def mail_template_ref(key: str, id: str) -> Ref[MailTemplate]:
+    return Ref(MailTemplate, key, id)
 
 
 def export_ref(export_id: str) -> Ref[Export]:
@@ -334,7 +339,10 @@ class TotalsStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An e-mail ready to send, with what it was made of."""
+    """An e-mail ready to send, with what it was made of. The secrets of its links are masked: the `Mailer` puts them in.
+
+    `template_failure`: why the firm's own template was not used, though it is in use; the built-in one was instead (N4).
+    """
 
     template: str
     template_version: str
@@ -342,6 +350,15 @@ class Letter:
     html: str
     text: str
     model: dict[str, Any]
+    template_failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlan:
+    """What follows a failed payment: when it is tried again, or that only the payer can do something. Neither: unknown."""
+
+    next_attempt_on: date | None = None
+    must_act: bool = False
 
 
 class Letters(Protocol):
@@ -354,6 +371,18 @@ class Letters(Protocol):
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter: ...
 
     def summary(self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime) -> Letter: ...
+
+    def payment_failed(
+        self, firm: Firm, account: Account, payment: Payment, items: Sequence[OpenItem], plan: RetryPlan, now: datetime
+    ) -> Letter: ...
+
+    def card_expiring(self, firm: Firm, account: Account, method: SavedMethod) -> Letter: ...
+
+    def refund_made(self, firm: Firm, account: Account, refund: Refund, made_on: date) -> Letter: ...
+
+    def credit_issued(self, firm: Firm, account: Account, credit: Credit) -> Letter: ...
+
+    def credit_note_issued(self, firm: Firm, account: Account, note: CreditNote) -> Letter: ...
 
 
 class Cron(Protocol):
@@ -370,6 +399,14 @@ class Cron(Protocol):
 
     def before(self, expression: str, wall: datetime) -> Iterator[datetime]:
         """The times earlier than `wall`, latest first."""
+        ...
+
+
+class MailTemplates(Protocol):
+    """The firm's own templates (N4)."""
+
+    def versions(self, key: str, cursor: str | None, limit: int) -> tuple[list[MailTemplate], str | None]:
+        """Versions of a template, newest first, and where to go on."""
         ...
 
 
@@ -482,8 +519,11 @@ class PaymentGateway(Protocol):
 
 
 class Mailer(Protocol):
-    """Sends one rendered e-mail."""
+    """Sends one rendered e-mail, after putting the secrets of its links in."""
 
-    def send(self, to: str, subject: str, html: str, text: str, message_id: str) -> str:
-        """Hand the message over and return the provider's id of it; `TransientError` when it may go later."""
+    def send(self, to: str, subject: str, html: str, text: str, message_id: str, account_id: str) -> str:
+        """Hand the message over and return the provider's id of it; `TransientError` when it may go later.
+
+        What becomes of it is reported under both ids.
+        """
         ...

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from remit.domain.accounts import Account
-from remit.domain.errors import RuleError, TransientError
+from remit.domain.errors import ConflictError, RuleError, TransientError
 from remit.domain.messages import Message, MessageStatus
 from remit.usecases.guards import AlreadyExistsError
 from remit.usecases.loading import need
@@ -30,25 +30,15 @@ def send_once(
     documents that it tells of, in whose timelines it stands.
 
     The claim comes first, so two machines never send the same message at once; what was said before is read only when
-    the claim meets it, because a message is nearly always new. A machine that dies between
+    the claim meets it, because a message is nearly always new. The claim holds the letter as it is going to be sent, so
+    that whoever takes over sends the same. A machine that dies between
     handing over and marking leaves a claim that expires, and the mail goes out again: mail providers know no
     idempotency key, and a notice twice is better than one never sent. `TransientError` while somebody else's
-    claim holds, or when the mail may go later (the claim is then given back). A refused address ends as `FAILED`.
+    claim holds, or when the mail may go later (the claim is then given back). A refused address ends as `FAILED`, one that is
+    known to be bad as `SUPPRESSED`.
     """
     now = clock.now()
-    letter = write()
-    claim = Message(
-        id=message_id,
-        account_id=account.id,
-        template=letter.template,
-        template_version=letter.template_version,
-        to=account.email,
-        subject=letter.subject,
-        model=letter.model,
-        status=MessageStatus.SENDING,
-        claimed_at=now,
-        about=tuple(about),
-    )
+    claim = _claim(message_id, account, write(), about, now)
     try:
         books.commit([claim])
     except AlreadyExistsError:
@@ -58,18 +48,51 @@ def send_once(
             return known
         if now < known.claimed_at + LEASE:
             raise TransientError("message_being_sent", "This message is being sent just now.") from None
-        claim = replace(claim, version=known.version)
+        # Of a claim from before letters were kept, the letter is written anew.
+        claim = replace(known if known.html else replace(claim, version=known.version), claimed_at=now)
         books.commit([claim])
     claim = replace(claim, version=claim.version + 1)
+    if claim.status is MessageStatus.SUPPRESSED:
+        return claim
     try:
-        provider_id = mailer.send(account.email, letter.subject, letter.html, letter.text, message_id)
+        provider_id = mailer.send(claim.to, claim.subject, claim.html, claim.text, message_id, account.id)
     except TransientError:
-        books.commit([replace(claim, claimed_at=now - LEASE)])
-        raise
+        given_back = _stored(replace(claim, claimed_at=now - LEASE), books)
+        if given_back.status is MessageStatus.SENDING:
+            raise
+        return given_back
     except RuleError as refusal:
-        failed = replace(claim, status=MessageStatus.FAILED, failure=refusal.detail)
-        books.commit([failed])
-        return failed
-    sent = replace(claim, status=MessageStatus.SENT, sent_at=clock.now(), provider_id=provider_id)
-    books.commit([sent])
-    return sent
+        return _stored(replace(claim, status=MessageStatus.FAILED, failure=refusal.detail), books)
+    return _stored(replace(claim, status=MessageStatus.SENT, sent_at=clock.now(), provider_id=provider_id), books)
+
+
+def _stored(outcome: Message, books: Books) -> Message:
+    """The message as it is stored after its outcome. The provider may have reported it first: then that stands."""
+    try:
+        books.commit([outcome])
+    except ConflictError:
+        ref = message_ref(outcome.account_id, outcome.id)
+        known = need(books.load(ref), ref)
+        if known.status is MessageStatus.SENDING:
+            raise
+        return known
+    return outcome
+
+
+def _claim(message_id: str, account: Account, letter: Letter, about: Sequence[str], now: datetime) -> Message:
+    problem = account.unreachable
+    return Message(
+        id=message_id,
+        account_id=account.id,
+        template=letter.template,
+        template_version=letter.template_version,
+        to=account.email,
+        subject=letter.subject,
+        status=MessageStatus.SUPPRESSED if problem else MessageStatus.SENDING,
+        claimed_at=now,
+        failure=f"address: {problem.kind}" if problem else None,
+        about=tuple(about),
+        html=letter.html,
+        text=letter.text,
+        template_failure=letter.template_failure,
+    )

@@ -8,7 +8,8 @@ from remit.usecases.ports import Books, Changes, Clock, firm_ref
 
 
 def set_firm(wanted: Firm, books: Books, clock: Clock) -> Firm:
-    """Replace the profile by `wanted`, whose version and instants of switching on do not count; the same again writes nothing.
+    """Replace the profile by `wanted`; the same again writes nothing. Its version and instants of switching on do not count,
+    nor do its mail templates, which are put in use by themselves.
 
     What is switched on is on from now, so that nothing is sent for the past (D1). `InvalidError` for a
     profile that names what it does not have.
@@ -20,7 +21,12 @@ def set_firm(wanted: Firm, books: Books, clock: Clock) -> Firm:
         now = clock.now()
         before = current.switches if current else {}
         switches = {automation: before.get(automation, now) for automation in wanted.switches}
-        firm = replace(wanted, switches=switches, version=current.version if current else 0)
+        firm = replace(
+            wanted,
+            switches=switches,
+            mail_templates=current.mail_templates if current else {},
+            version=current.version if current else 0,
+        )
         return ([] if firm == current else [firm]), firm
 
     return persist(books, decide)

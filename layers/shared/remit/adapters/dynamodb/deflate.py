@@ -7,7 +7,9 @@ A stored stream names its dictionary by checksum (RFC 1950, DICTID), so a dictio
 anything was written with it. A better one is added to `_DICTIONARIES`, and `_NEWEST` is used for writing.
 """
 
+import base64
 import zlib
+from pathlib import Path
 
 _DICTIONARY_1 = (
     b'{"id":"msg_dunning_inv_01","template":"dunning_tier_1","template_version":"en-","to":"ap@.example","subject":"","model'
@@ -64,7 +66,14 @@ _DICTIONARY_1 = (
     b'isputed_by":[],"collect_on":null,"entries":["acc_01.EUR."]},"recorded_at":"2026-T"}'
 )
 """The later something stands, the cheaper it is to point at: last the answer to issuing an invoice, before it the document."""
-_DICTIONARIES = {zlib.adler32(dictionary): dictionary for dictionary in (_DICTIONARY_1,)}
+
+_MAILS = tuple(
+    zlib.decompress(base64.b85decode(Path(__file__).with_name(f"mails_{language}_1.b85").read_bytes()))
+    for language in ("de", "en")
+)
+"""For messages with the letters that they carry, a dictionary a language: pieces of all its letters of November 2026, and last a
+whole one. A message with a letter of 15 to 23 kilobytes takes 430 to 730 bytes so, and 3,300 without."""
+_DICTIONARIES = {zlib.adler32(dictionary): dictionary for dictionary in (_DICTIONARY_1, *_MAILS)}
 _NEWEST = _DICTIONARY_1
 
 _HAS_DICTIONARY = 0x20  # FDICT, in the second byte
@@ -72,7 +81,16 @@ _HAS_DICTIONARY = 0x20  # FDICT, in the second byte
 
 def deflate(data: bytes) -> bytes:
     """`data`, compressed as a zlib stream (RFC 1950) with our dictionary."""
-    compressor = zlib.compressobj(9, zdict=_NEWEST)
+    return _deflated(data, _NEWEST)
+
+
+def deflate_mail(data: bytes) -> bytes:
+    """`data` with a letter in it, by the dictionary that suits its language best."""
+    return min((_deflated(data, dictionary) for dictionary in _MAILS), key=len)
+
+
+def _deflated(data: bytes, dictionary: bytes) -> bytes:
+    compressor = zlib.compressobj(9, memLevel=9, zdict=dictionary)
     return compressor.compress(data) + compressor.flush()
 
 

@@ -22,6 +22,7 @@
 | message | `A#<account>` | `M#<id>` | listing `L#message#<account>` / instant, id |
 | summary enrolment | `A#<account>` | `G#<schedule>` | listing `L#summary#<schedule>` / account; agenda `summary` / instant |
 | summary schedule | `U#<id>` | `U` | listing `L#summary_schedule` / id; agenda `summary_schedule` while planned anew |
+| version of a mail template (immutable) | `M#<name>#<language>` | `<version>` | |
 | number series | `S#<series>` | `S` | listing `L#series` / name |
 | spoiled number (immutable) | `S#<series>` | `V#<number>` | listing `L#document#<series>` / date, number |
 | invoice batch | `A#` | `K#<id>` | agenda `G#invoice_batch#<shard>` / instant, until it is finished |
@@ -189,6 +190,15 @@ def summary_schedule(schedule_id: str) -> tuple[str, str]:
 
 def summary_schedule_listing(schedule_id: str) -> tuple[str, str]:
     return "L#summary_schedule", schedule_id
+
+
+def mail_template_partition(template: str) -> str:
+    """`template` is `<name>/<language>`."""
+    return f"M#{template.replace('/', '#')}"
+
+
+def mail_template(template: str, version: str) -> tuple[str, str]:
+    return mail_template_partition(template), version
 
 
 def series(name: str) -> tuple[str, str]:

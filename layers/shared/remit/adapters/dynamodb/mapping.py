@@ -15,7 +15,7 @@ import msgspec
 
 from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb import records as r
-from remit.adapters.dynamodb.deflate import deflate, inflate
+from remit.adapters.dynamodb.deflate import deflate, deflate_mail, inflate
 from remit.adapters.dynamodb.entry_facts import pack, unpack
 from remit.domain.accounts import Account, AccountChange, Note
 from remit.domain.actor import Actor, Channel
@@ -38,6 +38,7 @@ from remit.domain.journal import (
     canonical,
     draft_facts,
 )
+from remit.domain.mail_templates import MailTemplate
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
@@ -62,6 +63,8 @@ _OPEN_ITEM_FACTS = (
     "number", "issued_on", "total_minor", "methods", "kind", "mode", "ordered_at",
     "subscription", "discount", "disputed_by",
 )  # fmt: skip
+_SEPARATOR = b"\0"
+"""Between the facts of a message, its text and its HTML: JSON and letters have no such character."""
 _CREDIT_STATE = ("open_minor", "reversed_by", "expired_minor", "entries")
 _REFUND_STATE = (
     "status", "submit_at", "approved_by", "approved_on", "gateway_id", "reported_at", "failure", "reversed_by", "entries",
@@ -395,7 +398,23 @@ def _plan_version_to(version: PlanVersion) -> r.Record:
 def _message_to(message: Message) -> r.Record:
     pk, sk = keys.message(message.account_id, message.id)
     list_pk = keys.message_partition(message.account_id)
-    return r.MessageRecord(pk, sk, content=_deflate(message), list_pk=list_pk, list_sk=place_of(message))
+    facts = replace(message, id="", account_id="", html="", text="")
+    parts = (msgspec.json.encode(_sparse(facts)), message.text.encode(), message.html.encode())
+    content = deflate_mail(_SEPARATOR.join(parts))
+    return r.MessageRecord(pk, sk, content=content, list_pk=list_pk, list_sk=place_of(message))
+
+
+def _message_from(record: r.MessageRecord) -> Message:
+    facts, *letter = inflate(record.content).split(_SEPARATOR, 2)
+    text, html = (part.decode() for part in letter or (b"", b""))
+    named = {"id": keys.id_of(record.sk), "account_id": keys.account_id_of(record.pk)}
+    plain = msgspec.json.decode(facts) | named | {"html": html, "text": text}
+    return msgspec.convert(plain, Message)
+
+
+def _mail_template_to(template: MailTemplate) -> r.Record:
+    pk, sk = keys.mail_template(template.key, template.id)
+    return r.MailTemplateRecord(pk, sk, deflated=_deflate(template))
 
 
 def _summary_schedule_to(schedule: SummarySchedule) -> r.Record:
@@ -536,6 +555,7 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     Message: _message_to,
     SummarySchedule: _summary_schedule_to,
     SummaryEnrolment: _summary_enrolment_to,
+    MailTemplate: _mail_template_to,
     NumberSeries: _series_to,
     SpoiledNumber: _spoiled_number_to,
     InvoiceBatch: _invoice_batch_to,
@@ -565,7 +585,8 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.SubscriptionEventRecord: lambda record: _merge(SubscriptionEvent, record.body),
     r.PlanRecord: lambda record: _merge(Plan, record.body),
     r.PlanVersionRecord: lambda record: _inflate(record.deflated, PlanVersion),
-    r.MessageRecord: lambda record: _inflate(record.content, Message),
+    r.MessageRecord: _message_from,
+    r.MailTemplateRecord: lambda record: _inflate(record.deflated, MailTemplate),
     r.SummaryScheduleRecord: lambda record: _merge(SummarySchedule, record.body),
     r.SummaryEnrolmentRecord: lambda record: _merge(SummaryEnrolment, record.state),
     r.SeriesRecord: _series_from,
@@ -599,6 +620,7 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     Message: lambda ref: keys.message(ref.owner, ref.id),
     SummarySchedule: lambda ref: keys.summary_schedule(ref.id),
     SummaryEnrolment: lambda ref: keys.summary_enrolment(ref.owner, ref.id),
+    MailTemplate: lambda ref: keys.mail_template(ref.owner, ref.id),
     NumberSeries: lambda ref: keys.series(ref.id),
     SpoiledNumber: lambda ref: keys.spoiled_number(ref.id),
     InvoiceBatch: lambda ref: keys.invoice_batch(ref.id),

@@ -206,6 +206,10 @@ class SummaryEnrolmentRecord(Record, discriminator="summary_enrolment"):
     state = UnicodeAttribute()
 
 
+class MailTemplateRecord(Record, discriminator="mail_template"):
+    deflated = BinaryAttribute(legacy_encoding=False)
+
+
 class SeriesRecord(Record, discriminator="series"):
     last = IntegerAttribute()
     last_issued_on = UnicodeAttribute(null=True)

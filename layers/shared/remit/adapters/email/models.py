@@ -1,24 +1,30 @@
 """What each e-mail says, as plain data: the view models of the templates, built from the domain.
 
-A model is JSON through and through and is kept with the message, so that template, version and model
-reproduce what was sent (D11). Amounts and dates are there twice, raw and formatted; templates print the
-formatted and compute nothing. Text that came from outside goes through `clean` here, once.
+A model is JSON through and through, so that samples of it can be kept beside the templates. Amounts and dates are there twice,
+raw and formatted in the account's language; templates print the formatted and compute nothing. Text that came from outside goes
+through `clean` here, once.
 """
 
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from remit.adapters.email.formatting import clean, counted, date_text, day, listed, money, number_text
-from remit.domain.accounts import Account, Address, TaxId
+from remit.adapters.email.formatting import ENGLISH, Words, clean, counted, date_text, day, listed, money, number_text, words_of
+from remit.domain.accounts import Account, Address, SavedMethod, TaxId
+from remit.domain.credit_notes import CreditNote
+from remit.domain.credits import Credit
 from remit.domain.dunning import Notice, OpenPart
+from remit.domain.errors import InvalidError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.open_items import OpenItem
-from remit.domain.payments import Payment
+from remit.domain.payments import Payment, PaymentStatus
+from remit.domain.refunds import Refund
 from remit.domain.summaries import OpenInvoices, OpenRow, OpenTotal, RecentTransactions, Statement, Transaction
 from remit.domain.tax import TaxKind, TaxSubtotal
 from remit.domain.terms import Method, Part
+from remit.usecases.ports import RetryPlan
 
 type Model = dict[str, Any]
 
@@ -46,7 +52,7 @@ def invoice_issued(firm: Firm, account: Account, invoice: Invoice, item: OpenIte
     """The e-mail that brings an invoice (D2). `pay_link` shows the button, if anything is open and a card is accepted."""
     return {
         **_parties(firm, account),
-        "invoice": invoice_figures(invoice, item, today, MAX_LINES),
+        "invoice": invoice_figures(invoice, item, today, MAX_LINES, words_of(account.language)),
         "pay_url": pay_link if _payable_by_card(item) else None,
         "bank_transfer": item.open_minor > 0 and Method.BANK_TRANSFER in item.methods,
     }
@@ -60,6 +66,7 @@ def payment_received(
     `items` are the open items of the invoices the payment was allocated to, after it; `pay_links` (invoice id →
     URL) adds a link to those that are not yet settled.
     """
+    words = words_of(account.language)
     by_id = {item.invoice_id: item for item in items}
     paid: dict[str, int] = {}
     for allocation in payment.allocations:
@@ -68,15 +75,16 @@ def payment_received(
         **_parties(firm, account),
         "payment": {
             "id": payment.id,
-            "amount": money(payment.amount_minor, payment.currency),
-            "method": _METHOD_NAMES[payment.method],
-            "received_on": day(payment.value_date or firm.today(payment.created_at)),
+            "amount": money(payment.amount_minor, payment.currency, words),
+            "method": words.term(_METHOD_NAMES[payment.method]),
+            "received_on": day(payment.value_date or firm.today(payment.created_at), words),
             "reference": clean(payment.reference) if payment.reference else None,
         },
         "invoices": [
-            _settled(by_id[invoice_id], amount, (pay_links or {}).get(invoice_id)) for invoice_id, amount in paid.items()
+            _settled(by_id[invoice_id], amount, (pay_links or {}).get(invoice_id), words) for invoice_id, amount in paid.items()
         ],
-        "unapplied": money(payment.unapplied_minor, payment.currency) if payment.unapplied_minor else None,
+        "unapplied": money(payment.unapplied_minor, payment.currency, words) if payment.unapplied_minor else None,
+        "prepaid": money(payment.wallet_minor, payment.currency, words) if payment.wallet_minor else None,
     }
 
 
@@ -85,18 +93,19 @@ def dunning_notice(firm: Firm, account: Account, notice: Notice, today: date, pa
 
     `pay_links` (invoice id → URL) puts a link beside each invoice it names; the button pays the oldest of them.
     """
-    invoices = [_overdue(item, today, pay_links.get(item.invoice_id)) for item in notice.parts]
-    totals = [_overdue_total(currency, net, notice.parts) for currency, net in sorted(notice.net_minor.items())]
+    words = words_of(account.language)
+    invoices = [_overdue(item, today, pay_links.get(item.invoice_id), words) for item in notice.parts]
+    totals = [_overdue_total(currency, net, notice.parts, words) for currency, net in sorted(notice.net_minor.items())]
     return {
         **_parties(firm, account),
         "tier": notice.tier.number,
-        "as_of": day(today),
-        "oldest_due": day(notice.oldest_due),
-        "oldest_days": counted((today - notice.oldest_due).days, "day"),
+        "as_of": day(today, words),
+        "oldest_due": day(notice.oldest_due, words),
+        "oldest_days": counted((today - notice.oldest_due).days, "day", words),
         "invoices": invoices,
         "invoice_count": len({item.invoice_id for item in notice.parts}),
         "totals": totals,
-        "to_pay": listed([total["net"]["text"] for total in totals]),
+        "to_pay": listed([total["net"]["text"] for total in totals], words),
         "first_to_pay": next((invoice for invoice in invoices if invoice["pay_url"]), None),
     }
 
@@ -123,7 +132,125 @@ def recent_transactions(firm: Firm, account: Account, summary: RecentTransaction
     }
 
 
-def invoice_figures(invoice: Invoice, item: OpenItem, today: date, max_lines: int) -> Model:
+def payment_failed(
+    firm: Firm,
+    account: Account,
+    payment: Payment,
+    items: Sequence[OpenItem],
+    pay_links: Mapping[str, str],
+    plan: RetryPlan,
+) -> Model:
+    """A payment that did not go through, or was returned: what is still open of what it was for, and what happens next."""
+    words = words_of(account.language)
+    invoices = [
+        {
+            "id": item.invoice_id,
+            "number": item.number,
+            "open": money(item.open_minor, item.currency, words),
+            "pay_url": pay_links.get(item.invoice_id) if _payable_by_card(item) else None,
+        }
+        for item in items
+    ]
+    return {
+        **_parties(firm, account),
+        "payment": {
+            "id": payment.id,
+            "amount": money(payment.amount_minor, payment.currency, words),
+            "method": words.term(_METHOD_NAMES[payment.method]),
+            "attempted_on": day(firm.today(payment.created_at), words),
+        },
+        "returned": payment.status is PaymentStatus.REVERTED,
+        "invoices": invoices,
+        "first_to_pay": next((invoice for invoice in invoices if invoice["pay_url"]), None),
+        "next_attempt_on": day(plan.next_attempt_on, words) if plan.next_attempt_on else None,
+        "must_act": plan.must_act,
+    }
+
+
+def card_expiring(firm: Firm, account: Account, method: SavedMethod) -> Model:
+    """A saved card whose last month is near. `InvalidError` for a method that never expires."""
+    if method.expires is None:
+        raise InvalidError("method_never_expires", "This payment method has no date of expiry.", id=method.id)
+    year, month = map(int, method.expires.split("-"))
+    last_day = date(year, month, monthrange(year, month)[1])
+    return {
+        **_parties(firm, account),
+        "card": {
+            "label": clean(method.label),
+            "expires": f"{month:02d}/{year}",
+            "last_day": day(last_day, words_of(account.language)),
+        },
+        "automatic": account.payment.collect_automatically and account.payment.default_method == method.id,
+    }
+
+
+def refund_made(firm: Firm, account: Account, refund: Refund, made_on: date) -> Model:
+    """Money that was given back, to the card it came from or in another way."""
+    words = words_of(account.language)
+    return {
+        **_parties(firm, account),
+        "refund": {
+            "id": refund.id,
+            "amount": money(refund.amount_minor, refund.currency, words),
+            "method": words.term(_METHOD_NAMES[refund.method]),
+            "to_card": refund.is_at_gateway and refund.method is Method.CARD,
+            "made_on": day(made_on, words),
+            "payment_id": refund.payment_id,
+        },
+    }
+
+
+def credit_issued(firm: Firm, account: Account, credit: Credit) -> Model:
+    """A credit that the firm gave. Its reason is the firm's own note and is not printed."""
+    return _credited(
+        firm, account, credit.currency, credit.gross_minor, credit.tax_minor, credit.issued_on, expires_on=credit.expires_on
+    )
+
+
+def credit_note_issued(firm: Firm, account: Account, note: CreditNote) -> Model:
+    """A credit note for an invoice: the same letter, with its number and what it took off the invoice."""
+    return _credited(
+        firm,
+        account,
+        note.currency,
+        note.gross_minor,
+        note.tax_minor,
+        note.issued_on,
+        applied_minor=note.applied_minor,
+        number=note.number,
+        invoice=note.invoice_number,
+    )
+
+
+def _credited(
+    firm: Firm,
+    account: Account,
+    currency: str,
+    gross_minor: int,
+    tax_minor: int,
+    issued_on: date,
+    *,
+    applied_minor: int = 0,
+    number: str | None = None,
+    invoice: str | None = None,
+    expires_on: date | None = None,
+) -> Model:
+    words = words_of(account.language)
+    return {
+        **_parties(firm, account),
+        "credit": {
+            "amount": money(gross_minor, currency, words),
+            "tax": money(tax_minor, currency, words) if tax_minor else None,
+            "applied": money(applied_minor, currency, words) if applied_minor else None,
+            "issued_on": day(issued_on, words),
+            "note": number,
+            "invoice": invoice,
+            "expires_on": day(expires_on, words) if expires_on else None,
+        },
+    }
+
+
+def invoice_figures(invoice: Invoice, item: OpenItem, today: date, max_lines: int, words: Words = ENGLISH) -> Model:
     """The figures of one invoice, for an e-mail or a page: frozen lines and taxes, and what is open now.
 
     `due_on` is None when nothing is due on a known day: all that is open waits for its delivery. `early`: what settles the
@@ -136,73 +263,77 @@ def invoice_figures(invoice: Invoice, item: OpenItem, today: date, max_lines: in
         "id": invoice.id,
         "number": invoice.number,
         "reference": clean(invoice.reference) if invoice.reference else None,
-        "issued_on": day(invoice.issued_on),
+        "issued_on": day(invoice.issued_on, words),
         "status": str(item.status),
-        "due_on": _due_on(invoice, item),
-        "early": _early(item, today),
+        "due_on": _due_on(invoice, item, words),
+        "early": _early(item, today, words),
         "days_overdue": overdue_days,
-        "overdue_text": counted(overdue_days, "day") if overdue_days else None,
+        "overdue_text": counted(overdue_days, "day", words) if overdue_days else None,
         "prices_include_tax": priced.prices_include_tax,
         "lines": [
             {
                 "description": clean(line.description),
-                "quantity": number_text(line.quantity),
-                "unit_price": money(line.unit_price_minor, currency),
-                "amount": money(line.amount_minor, currency),
+                "quantity": number_text(line.quantity, words),
+                "unit_price": money(line.unit_price_minor, currency, words),
+                "amount": money(line.amount_minor, currency, words),
             }
             for line in priced.lines[:max_lines]
         ],
-        "more_lines": counted(len(priced.lines) - max_lines, "more line") if len(priced.lines) > max_lines else None,
-        "net": money(priced.totals.net_minor, currency),
-        "taxes": [_tax(subtotal, currency) for subtotal in priced.totals.subtotals],
+        "more_lines": counted(len(priced.lines) - max_lines, "more line", words) if len(priced.lines) > max_lines else None,
+        "net": money(priced.totals.net_minor, currency, words),
+        "taxes": [_tax(subtotal, currency, words) for subtotal in priced.totals.subtotals],
         "deposits": [
-            {"number": deduction.number, "amount": money(-deduction.gross_minor, currency)} for deduction in priced.deductions
+            {"number": deduction.number, "amount": money(-deduction.gross_minor, currency, words)}
+            for deduction in priced.deductions
         ],
-        "total": money(invoice.total_minor, currency),
-        "settled": money(invoice.total_minor - item.open_minor, currency),
-        "due": money(item.open_minor, currency),
-        "parts": [{"due": _due(part), "open": money(part.open_minor, currency)} for part in open_parts],
+        "total": money(invoice.total_minor, currency, words),
+        "settled": money(invoice.total_minor - item.open_minor, currency, words),
+        "due": money(item.open_minor, currency, words),
+        "parts": [{"due": _due(part, words), "open": money(part.open_minor, currency, words)} for part in open_parts],
     }
 
 
-def _due(part: Part) -> str:
+def _due(part: Part, words: Words) -> str:
     """`2 March 2026`, or `14 days after delivery` for what waits for it."""
     if part.due_date:
-        return date_text(part.due_date)
-    return f"{counted(part.days_after_delivery, 'day')} after delivery" if part.days_after_delivery else "on delivery"
+        return date_text(part.due_date, words)
+    days = part.days_after_delivery
+    if not days:
+        return words.term("on delivery")
+    return words.term("1 day after delivery" if days == 1 else "{days} days after delivery").format(days=days)
 
 
-def _due_on(invoice: Invoice, item: OpenItem) -> Model | None:
+def _due_on(invoice: Invoice, item: OpenItem, words: Words) -> Model | None:
     """When the next open part is due, or once all is settled, when the last one was."""
     if item.open_minor:
-        return day(item.next_due) if item.next_due else None
+        return day(item.next_due, words) if item.next_due else None
     dates = [part.due_date for part in item.parts if part.due_date]
-    return day(max(dates, default=invoice.issued_on))
+    return day(max(dates, default=invoice.issued_on), words)
 
 
-def _early(item: OpenItem, today: date) -> Model | None:
+def _early(item: OpenItem, today: date, words: Words) -> Model | None:
     discount = item.discount_on(today)
     if not discount or not item.discount:
         return None
     return {
-        "until": day(item.discount.until),
-        "pay": money(item.payable_on(today), item.currency),
-        "saves": money(discount.gross_minor, item.currency),
+        "until": day(item.discount.until, words),
+        "pay": money(item.payable_on(today), item.currency, words),
+        "saves": money(discount.gross_minor, item.currency, words),
     }
 
 
-def firm_details(firm: Firm) -> Model:
+def firm_details(firm: Firm, words: Words = ENGLISH) -> Model:
     """Who sends this and how to reach them."""
     return {
         "name": clean(firm.name),
         "email": clean(firm.email),
         "address": _address_lines(firm.address),
-        "tax_ids": [_tax_id(tax_id) for tax_id in firm.tax_ids],
+        "tax_ids": [_tax_id(tax_id, words) for tax_id in firm.tax_ids],
     }
 
 
 def _parties(firm: Firm, account: Account) -> Model:
-    return {"firm": firm_details(firm), "account": {"id": account.id, "name": clean(account.name)}}
+    return {"firm": firm_details(firm, words_of(account.language)), "account": {"id": account.id, "name": clean(account.name)}}
 
 
 def _address_lines(address: Address) -> list[str]:
@@ -210,22 +341,24 @@ def _address_lines(address: Address) -> list[str]:
     return [clean(line) for line in (address.line1, address.line2, town, address.country) if line]
 
 
-def _tax_id(tax_id: TaxId) -> str:
+def _tax_id(tax_id: TaxId, words: Words) -> str:
     """`VAT NL123456782B01` for an `eu_vat`; other kinds by their own name."""
     kind = clean(tax_id.type).replace("_", " ").upper()
-    return f"{'VAT' if kind == 'EU VAT' else kind} {clean(tax_id.value)}"
+    return f"{words.term('VAT') if kind == 'EU VAT' else kind} {clean(tax_id.value)}"
 
 
-def _tax(subtotal: TaxSubtotal, currency: str) -> Model:
+def _tax(subtotal: TaxSubtotal, currency: str, words: Words) -> Model:
     code = subtotal.tax_code
-    taxable = money(subtotal.taxable_minor, currency)
-    rate = f"{number_text(code.rate)}%" if code.kind is TaxKind.STANDARD else _TAX_NAMES[code.kind]
+    taxable = money(subtotal.taxable_minor, currency, words)
+    is_standard = code.kind is TaxKind.STANDARD
+    rate = words.term("{rate}%").format(rate=number_text(code.rate, words)) if is_standard else words.term(_TAX_NAMES[code.kind])
+    taxed = words.term("{rate} of {taxable}").format(rate=rate, taxable=taxable["text"]) if code.rate else rate
     return {
         "code": clean(code.code),
-        "label": f"{clean(code.code)}: {rate} of {taxable['text']}" if code.rate else f"{clean(code.code)}: {rate}",
+        "label": f"{clean(code.code)}: {taxed}",
         "reason": clean(code.reason) if code.reason else None,
         "taxable": taxable,
-        "amount": money(subtotal.tax_minor, currency),
+        "amount": money(subtotal.tax_minor, currency, words),
     }
 
 
@@ -233,37 +366,37 @@ def _payable_by_card(item: OpenItem) -> bool:
     return item.open_minor > 0 and Method.CARD in item.methods
 
 
-def _settled(item: OpenItem, amount_minor: int, pay_link: str | None) -> Model:
+def _settled(item: OpenItem, amount_minor: int, pay_link: str | None, words: Words) -> Model:
     return {
         "id": item.invoice_id,
         "number": item.number,
-        "amount": money(amount_minor, item.currency),
-        "open": money(item.open_minor, item.currency),
+        "amount": money(amount_minor, item.currency, words),
+        "open": money(item.open_minor, item.currency, words),
         "pay_url": pay_link if _payable_by_card(item) else None,
     }
 
 
-def _overdue(item: OpenPart, today: date, pay_link: str | None) -> Model:
+def _overdue(item: OpenPart, today: date, pay_link: str | None, words: Words) -> Model:
     return {
         "id": item.invoice_id,
         "number": item.number,
-        "due_on": day(item.part.due_date),
+        "due_on": day(item.part.due_date, words),
         "days_overdue": item.part.days_overdue(today),
-        "overdue_text": counted(item.part.days_overdue(today), "day"),
-        "open": money(item.part.open_minor, item.currency),
+        "overdue_text": counted(item.part.days_overdue(today), "day", words),
+        "open": money(item.part.open_minor, item.currency, words),
         "pay_url": pay_link,
     }
 
 
-def _overdue_total(currency: str, net_minor: int, items: Sequence[OpenPart]) -> Model:
+def _overdue_total(currency: str, net_minor: int, items: Sequence[OpenPart], words: Words) -> Model:
     """Overdue less credit is what is asked for; the notice was decided on these very figures (D7)."""
     overdue_minor = sum(item.part.open_minor for item in items if item.currency == currency)
     credit_minor = overdue_minor - net_minor
     return {
         "currency": currency,
-        "overdue": money(overdue_minor, currency),
-        "credit": money(-credit_minor, currency) if credit_minor else None,
-        "net": money(net_minor, currency),
+        "overdue": money(overdue_minor, currency, words),
+        "credit": money(-credit_minor, currency, words) if credit_minor else None,
+        "net": money(net_minor, currency, words),
     }
 
 

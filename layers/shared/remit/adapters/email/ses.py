@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from remit.adapters.email.formatting import clean
+from remit.adapters.links import payment_links
+from remit.adapters.payment_links import PaymentLinks
 from remit.domain.errors import RuleError, TransientError
 from remit.domain.firm import Firm
 
@@ -34,12 +36,14 @@ _REFUSED_CODES = frozenset(("MessageRejected", "BadRequestException"))
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f-\x9f]+@[^\s@<>()\[\],;:\\\"\x00-\x20\x7f-\x9f]+")
 _MAX_ADDRESS = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 _MAX_SUBJECT = 200
+_MAX_TAG = 256
 _MAX_DISPLAY_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
 class SesMailer:
-    """A `Mailer` on SES. `sender` is the verified address; `configuration_set` publishes deliveries and bounces (D11).
+    """A `Mailer` on SES. `sender` is the verified address; `configuration_set` publishes deliveries and bounces (D11); `links`
+    puts the secrets of links in, which nothing else of a letter carries.
 
     SES gets subject, bodies and addresses as separate fields and writes the headers itself; besides, line
     breaks never pass this class, so a name cannot smuggle a header in.
@@ -49,18 +53,20 @@ class SesMailer:
     sender: str
     configuration_set: str | None = None
     reply_to: str | None = None
+    links: PaymentLinks | None = None
 
     def on_behalf_of(self, name: str, email: str) -> "SesMailer":
         """The same mailer, showing the firm's name beside the sender's address and sending replies to the firm."""
         shown = clean(name)[:_MAX_DISPLAY_NAME].strip()
         return replace(self, sender=formataddr((shown, self.sender)), reply_to=address(email))
 
-    def send(self, to: str, subject: str, html: str, text: str, message_id: str) -> str:
+    def send(self, to: str, subject: str, html: str, text: str, message_id: str, account_id: str) -> str:
         """Send and return SES's id of the message.
 
         `RuleError("mail_refused")` for an address or message that SES will not take, `TransientError` when it may
         go later. After a time-out the message may have gone all the same: SES has no idempotency key.
         """
+        html, text = (self.links.unmasked(part) if self.links else part for part in (html, text))
         request: SendEmailRequestTypeDef = {
             "FromEmailAddress": self.sender,
             "Destination": {"ToAddresses": [address(to)]},
@@ -72,7 +78,10 @@ class SesMailer:
                     "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],
                 }
             },
-            "EmailTags": [{"Name": "message_id", "Value": tag_value(message_id)}],
+            "EmailTags": [
+                {"Name": "message_id", "Value": tag_value(message_id)},
+                {"Name": "account_id", "Value": tag_value(account_id)},
+            ],
         }
         if self.reply_to:
             request["ReplyToAddresses"] = [self.reply_to]
@@ -90,7 +99,9 @@ class SesMailer:
 
 def deployed_mailer(firm: Firm) -> SesMailer:
     """The mailer of this stack, for the firm: `MAIL_SENDER` and, if there is one, `MAIL_CONFIGURATION_SET`."""
-    mailer = SesMailer(_client(), os.environ["MAIL_SENDER"], os.environ.get("MAIL_CONFIGURATION_SET") or None)
+    mailer = SesMailer(
+        _client(), os.environ["MAIL_SENDER"], os.environ.get("MAIL_CONFIGURATION_SET") or None, links=payment_links()
+    )
     return mailer.on_behalf_of(firm.name, firm.email)
 
 
@@ -114,8 +125,20 @@ def address(text: str) -> str:
 
 
 def tag_value(message_id: str) -> str:
-    """`message_id` in the alphabet of SES tags: ASCII letters, digits, `_` and `-`, up to 256 characters."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", message_id)[:256]
+    """`message_id` in the alphabet of SES tags (ASCII letters, digits, `_` and `-`), so that `of_tag` gives it back.
+
+    A `-` becomes `--`, any other character outside of the alphabet `-` and its code point in hexadecimal and `-`.
+    `ValueError` for what does not fit into the 256 characters of a tag.
+    """
+    value = re.sub(r"[^A-Za-z0-9_]", lambda found: "--" if found[0] == "-" else f"-{ord(found[0]):x}-", message_id)
+    if not 0 < len(value) <= _MAX_TAG:
+        raise ValueError(f"an id of 1 to {_MAX_TAG} characters fits into a tag")
+    return value
+
+
+def of_tag(value: str) -> str:
+    """What `tag_value` made the tag from."""
+    return re.sub(r"-([0-9a-f]*)-", lambda found: chr(int(found[1], 16)) if found[1] else "-", value)
 
 
 def _translated(error: ClientError) -> Exception:
