@@ -211,7 +211,7 @@ def message(account_id: AccountId, message_id: MessageId) -> SentMessageView:
 )
 def clear_mail_problem(account_id: AccountId) -> AccountView:
     cleared = {"mail_problem": None}
-    return AccountView.of(change_account(account_id, cleared, api.actor, current_firm(books), books, deployed_clock()))
+    return AccountView.of(change_account(account_id, cleared, api.actor, current_firm(books), books, journal, deployed_clock()))
 
 
 @api.app.get(

@@ -13,8 +13,8 @@ from remit.adapters.http.parameters import AccountId
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Id
 from remit.contract.summaries import (
-    PreviewBody,
-    PreviewView,
+    SlotsPreviewBody,
+    SlotsPreviewView,
     SummaryEnrolmentsView,
     SummaryEnrolmentView,
     SummaryScheduleBody,
@@ -86,9 +86,9 @@ def index() -> SummarySchedulesView:
     tags=[api.tag],
     responses=responses(200, "The next ten runs"),
 )
-def preview(body: Annotated[PreviewBody, Body()], idempotency_key: IdempotencyKey | None = None) -> PreviewView:
+def preview(body: Annotated[SlotsPreviewBody, Body()], idempotency_key: IdempotencyKey | None = None) -> SlotsPreviewView:
     cron.require(body.cron)
-    return PreviewView.of(next_runs(body.cron, body.time_zone, cron, deployed_clock().now()), body.time_zone)
+    return SlotsPreviewView.of(next_runs(body.cron, body.time_zone, cron, deployed_clock().now()), body.time_zone)
 
 
 @api.app.get(

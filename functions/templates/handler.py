@@ -23,8 +23,8 @@ from remit.contract.templates import (
     InUseBody,
     Language,
     LetterView,
-    PreviewBody,
     TemplateName,
+    TemplatePreviewBody,
     TemplateSourceBody,
     TemplatesView,
     TemplateVersionsPage,
@@ -132,7 +132,7 @@ def _saved(name: str, language: str, version: str) -> MailTemplate:
     responses=responses(200, "The letter"),
 )
 def preview(
-    name: Name, language: InLanguage, body: Annotated[PreviewBody, Body()], idempotency_key: IdempotencyKey | None = None
+    name: Name, language: InLanguage, body: Annotated[TemplatePreviewBody, Body()], idempotency_key: IdempotencyKey | None = None
 ) -> LetterView:
     now = deployed_clock().now()
     own_templates.built_in(name, language)
@@ -145,7 +145,7 @@ def preview(
     return LetterView.model_validate(preview_letter(name, language, of, firm, books, journal, letters, deployed_clock()))
 
 
-def _draft(name: str, language: str, body: PreviewBody, now: datetime) -> MailTemplate | None:
+def _draft(name: str, language: str, body: TemplatePreviewBody, now: datetime) -> MailTemplate | None:
     """The template to look at; None for the one in use."""
     if body.source and body.version:
         raise InvalidError("one_template", "Preview a version or a source, not both.")

@@ -36,7 +36,7 @@ class SummaryScheduleBody(Body):
         return ScheduleWish(**self.model_dump())
 
 
-class PreviewBody(Body):
+class SlotsPreviewBody(Body):
     """An expression that is not stored."""
 
     cron: CronExpression
@@ -54,11 +54,11 @@ class RunView(View):
         return cls(at=at, local=at.astimezone(ZoneInfo(time_zone)))
 
 
-class PreviewView(View):
+class SlotsPreviewView(View):
     next_runs: list[RunView]
 
     @classmethod
-    def of(cls, runs: Sequence[datetime], time_zone: str) -> "PreviewView":
+    def of(cls, runs: Sequence[datetime], time_zone: str) -> "SlotsPreviewView":
         return cls(next_runs=[RunView.of(run, time_zone) for run in runs])
 
 

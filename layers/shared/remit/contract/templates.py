@@ -35,7 +35,7 @@ class PreviewOfBody(Body):
         return PreviewOf(self.account_id, self.document_id)
 
 
-class PreviewBody(Body):
+class TemplatePreviewBody(Body):
     """A saved `version`, a `source` that is not saved, or neither: the template that is in use. `of`: real data, or a sample."""
 
     version: Id | None = None

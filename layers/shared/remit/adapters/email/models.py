@@ -112,23 +112,27 @@ def dunning_notice(firm: Firm, account: Account, notice: Notice, today: date, pa
 
 def open_invoices(firm: Firm, account: Account, summary: OpenInvoices, pay_links: Mapping[str, str]) -> Model:
     """The summary of what is owed (D3). What is disputed is listed and has no link: it is not asked for."""
+    words = words_of(account.language)
     return {
         **_parties(firm, account),
-        "as_of": day(summary.as_of),
-        "invoices": [_open_row(row, summary.as_of, pay_links.get(row.invoice_id)) for row in summary.rows],
-        "more": counted(summary.more, "more open amount") if summary.more else None,
-        "totals": [_open_total(total) for total in summary.totals],
-        "owed": listed([money(total.open_minor, total.currency)["text"] for total in summary.totals if total.open_minor]),
+        "as_of": day(summary.as_of, words),
+        "invoices": [_open_row(row, summary.as_of, pay_links.get(row.invoice_id), words) for row in summary.rows],
+        "more": counted(summary.more, "more open amount", words) if summary.more else None,
+        "totals": [_open_total(total, words) for total in summary.totals],
+        "owed": listed(
+            [money(total.open_minor, total.currency, words)["text"] for total in summary.totals if total.open_minor], words
+        ),
     }
 
 
 def recent_transactions(firm: Firm, account: Account, summary: RecentTransactions) -> Model:
     """The summary of what happened (D3): for each currency, from the opening to the closing balance."""
+    words = words_of(account.language)
     return {
         **_parties(firm, account),
-        "as_of": day(summary.as_of),
-        "statements": [_statement(each, summary.numbers) for each in summary.statements],
-        "closing": listed([money(each.closing_minor, each.currency)["text"] for each in summary.statements]),
+        "as_of": day(summary.as_of, words),
+        "statements": [_statement(each, summary.numbers, words) for each in summary.statements],
+        "closing": listed([money(each.closing_minor, each.currency, words)["text"] for each in summary.statements], words),
     }
 
 
@@ -400,39 +404,39 @@ def _overdue_total(currency: str, net_minor: int, items: Sequence[OpenPart], wor
     }
 
 
-def _open_row(row: OpenRow, today: date, pay_link: str | None) -> Model:
+def _open_row(row: OpenRow, today: date, pay_link: str | None, words: Words) -> Model:
     return {
         "id": row.invoice_id,
         "number": row.number,
-        "due": _due(row.part),
-        "due_on": day(row.part.due_date) if row.part.due_date else None,
-        "overdue_text": counted(row.part.days_overdue(today), "day") if row.overdue else None,
+        "due": _due(row.part, words),
+        "due_on": day(row.part.due_date, words) if row.part.due_date else None,
+        "overdue_text": counted(row.part.days_overdue(today), "day", words) if row.overdue else None,
         "disputed": row.disputed,
-        "open": money(row.part.open_minor, row.currency),
+        "open": money(row.part.open_minor, row.currency, words),
         "pay_url": None if row.disputed else pay_link,
     }
 
 
-def _open_total(total: OpenTotal) -> Model:
+def _open_total(total: OpenTotal, words: Words) -> Model:
     currency = total.currency
     return {
         "currency": currency,
-        "open": money(total.open_minor, currency),
-        "overdue": money(total.overdue_minor, currency) if total.overdue_minor else None,
-        "disputed": money(total.disputed_minor, currency) if total.disputed_minor else None,
-        "credit": money(total.credit_minor, currency) if total.credit_minor else None,
+        "open": money(total.open_minor, currency, words),
+        "overdue": money(total.overdue_minor, currency, words) if total.overdue_minor else None,
+        "disputed": money(total.disputed_minor, currency, words) if total.disputed_minor else None,
+        "credit": money(total.credit_minor, currency, words) if total.credit_minor else None,
     }
 
 
-def _statement(statement: Statement, numbers: Mapping[str, str]) -> Model:
+def _statement(statement: Statement, numbers: Mapping[str, str], words: Words) -> Model:
     currency = statement.currency
     return {
         "currency": currency,
-        "opening": money(statement.opening_minor, currency),
-        "earlier": counted(statement.earlier, "earlier transaction") if statement.earlier else None,
-        "earlier_amount": money(statement.earlier_minor, currency),
-        "transactions": [_transaction(row, currency, numbers) for row in statement.transactions],
-        "closing": money(statement.closing_minor, currency),
+        "opening": money(statement.opening_minor, currency, words),
+        "earlier": counted(statement.earlier, "earlier transaction", words) if statement.earlier else None,
+        "earlier_amount": money(statement.earlier_minor, currency, words),
+        "transactions": [_transaction(row, currency, numbers, words) for row in statement.transactions],
+        "closing": money(statement.closing_minor, currency, words),
     }
 
 
@@ -440,12 +444,12 @@ _NAMED_BY: Sequence[str] = ("credit_note", "payment", "invoice")
 """Whose number a transaction goes by: that of a credit note, not of the invoice that it corrects."""
 
 
-def _transaction(row: Transaction, currency: str, numbers: Mapping[str, str]) -> Model:
+def _transaction(row: Transaction, currency: str, numbers: Mapping[str, str], words: Words) -> Model:
     ids = [id for role in _NAMED_BY for id in row.documents.get(role, ())[:1]]
     number = next((numbers[id] for id in ids if id in numbers), None)
     return {
         "kind": str(row.kind),
-        "on": day(row.on),
+        "on": day(row.on, words),
         "number": clean(number) if number else None,
-        "amount": money(row.amount_minor, currency),
+        "amount": money(row.amount_minor, currency, words),
     }
