@@ -108,7 +108,7 @@ def read(account_id: AccountId) -> AccountView:
     responses=responses(200, "The account as it is now"),
 )
 def update(account_id: AccountId, body: Annotated[ChangeAccountBody, Body()]) -> AccountView:
-    changed = change_account(account_id, body.to_fields(), api.actor, current_firm(books), books, deployed_clock())
+    changed = change_account(account_id, body.to_fields(), api.actor, current_firm(books), books, journal, deployed_clock())
     return AccountView.of(changed)
 
 

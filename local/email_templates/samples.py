@@ -7,7 +7,7 @@ from typing import Any
 
 from remit.adapters.email import models
 from remit.domain.accounts import Account, Address, TaxId
-from remit.domain.dunning import DunningPolicy, Notice, OpenPart, Situation, decide
+from remit.domain.dunning import DueReminder, DunningPolicy, Notice, OpenPart, Reminder, Situation, decide
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries, issue
 from remit.domain.open_items import OpenItem
@@ -114,8 +114,8 @@ def notice(parts: Sequence[OpenPart], today: date, credit: dict[str, int] | None
     return found
 
 
-def pay_links(sent: Notice) -> dict[str, str]:
-    """A link for each invoice of a notice."""
+def pay_links(sent: Notice | DueReminder) -> dict[str, str]:
+    """A link for each invoice of a letter."""
     base = "https://pay.example.test/pay/acc_01jdxsample"
     return {item.invoice_id: f"{base}.{item.invoice_id}.69a5b3c8.sample" for item in sent.parts}
 
@@ -150,5 +150,11 @@ def emails() -> dict[str, tuple[str, dict[str, Any]]]:
         samples[sent.tier.template] = (
             sent.tier.template,
             models.dunning_notice(firm(), account(), sent, today, pay_links(sent)),
+        )
+    for days, template in ((-7, "reminder_upcoming"), (3, "reminder_overdue")):
+        due = DueReminder(Reminder(days, template), tuple([*one, overdue(498, "EUR", 60_500, date(2026, 3, 2))] if days > 0 else one))
+        samples[template] = (
+            template,
+            models.reminder(firm(), account(), due, date(2026, 3, 2) + timedelta(days=days), pay_links(due)),
         )
     return samples

@@ -44,7 +44,7 @@ def limits(world: World) -> Attempt | None:
     return Attempt(
         says=f"limit {customer.id} to {chosen or 'nothing'}",
         call=lambda request: change_account(
-            customer.id, {"credit_limits": chosen}, request.actor, world.firm, world.books, world.clock
+            customer.id, {"credit_limits": chosen}, request.actor, world.firm, world.books, world.books, world.clock
         ),
         kind=None,
     )
@@ -123,7 +123,7 @@ def sets_auto_top_up(world: World) -> Attempt | None:
     return Attempt(
         says=f"top {customer.id} up by itself: {wanted}",
         call=lambda request: change_account(
-            customer.id, {"auto_top_up": wanted}, request.actor, world.firm, world.books, world.clock
+            customer.id, {"auto_top_up": wanted}, request.actor, world.firm, world.books, world.books, world.clock
         ),
         kind=None,
     )

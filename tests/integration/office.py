@@ -20,7 +20,7 @@ from remit.domain.actor import Actor, Channel
 from remit.domain.automations import Automation
 from remit.domain.credit_notes import CreditNoteTerms, LineCredit
 from remit.domain.credits import CreditKind, CreditTerms, TaxOption
-from remit.domain.dunning import Notice
+from remit.domain.dunning import DueReminder, Notice
 from remit.domain.errors import ConflictError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
@@ -139,6 +139,9 @@ class PaperLetters:
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter:
         return self._letter(notice.tier.template, {"net_minor": notice.net_minor})
 
+    def reminder(self, firm: Firm, account: Account, due: DueReminder, now: datetime) -> Letter:
+        return self._letter(due.reminder.template, {"offset_days": due.reminder.offset_days})
+
     @staticmethod
     def _letter(template: str, model: dict[str, Any]) -> Letter:
         return Letter(template, "1", template, f"<p>{template}</p>", template, model)
@@ -216,7 +219,7 @@ class Office:
         return self._id(open_account(wish, request, self.firm, self.books, self.clock, self.ids))
 
     def change(self, account_id: str, **changes: Any) -> Account:
-        return change_account(account_id, changes, CLERK, self.firm, self.books, self.clock)
+        return change_account(account_id, changes, CLERK, self.firm, self.books, self.journal, self.clock)
 
     def order(
         self,

@@ -198,7 +198,7 @@ class Office:
         return str(answer.body["id"])
 
     def change_account(self, account_id: str, **changes: Any) -> Account:
-        return change_account(account_id, changes, CLERK, self.firm, self.books, self.clock)
+        return change_account(account_id, changes, CLERK, self.firm, self.books, self.books, self.clock)
 
     def place_order(
         self, account_id: str, *lines: LineRequest, term: str | None = None, currency: str | None = None, key: str | None = None

@@ -25,7 +25,8 @@ class Message:
     """One e-mail, sent by `actor`. `id` derives from the fact it tells of, so that the same fact is told once.
 
     `model` is the plain data that the template was filled with, without its pay links: template, version and
-    model together reproduce what was sent. `about`: the ids of the documents that it tells of.
+    model together reproduce what was sent. `about`: the ids of the documents that it tells of. `policy_id` and
+    `policy_revision`: the dunning policy by which it was sent, if by one.
     """
 
     id: str
@@ -42,4 +43,6 @@ class Message:
     failure: str | None = None
     actor: Actor = AUTOMATION
     about: tuple[str, ...] = ()
+    policy_id: str | None = None
+    policy_revision: int | None = None
     version: int = 0

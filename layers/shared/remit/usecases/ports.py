@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from remit.domain.accounts import Account, AccountChange, Note, SavedMethod
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
-from remit.domain.dunning import Notice
+from remit.domain.dunning import DueReminder, Notice, PolicyRevision
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
@@ -132,6 +132,10 @@ def totals_key_of(ref: Ref[Totals]) -> TotalsKey:
 
 def totals_generations_ref() -> Ref[TotalsGenerations]:
     return Ref(TotalsGenerations, "")
+
+
+def policy_revision_ref(policy_id: str, revision: int) -> Ref[PolicyRevision]:
+    return Ref(PolicyRevision, policy_id, str(revision))
 
 
 def firm_ref() -> Ref[Firm]:
@@ -268,7 +272,10 @@ class Agenda(Protocol):
     """What is due by date: found by an index that holds nothing else."""
 
     def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
-        """Things of a kind due at `until` (ISO date or instant) or before, at most about `limit`, and where to go on."""
+        """Things of a kind due at `until` (ISO date or instant) or before, at most `limit`, and where to go on.
+
+        Going on is safe while things move: those that stay are found once, one that moves behind the cursor again.
+        """
         ...
 
 
@@ -312,6 +319,8 @@ class Letters(Protocol):
     def receipt(self, firm: Firm, account: Account, payment: Payment, invoices: Sequence[OpenItem], now: datetime) -> Letter: ...
 
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter: ...
+
+    def reminder(self, firm: Firm, account: Account, due: DueReminder, now: datetime) -> Letter: ...
 
 
 class Clock(Protocol):

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from remit.domain.accounts import Account
+from remit.domain.actor import Actor
+from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import RuleError, TransientError
-from remit.domain.messages import Message, MessageStatus
+from remit.domain.messages import AUTOMATION, Message, MessageStatus
 from remit.usecases.guards import AlreadyExistsError
 from remit.usecases.loading import need
 from remit.usecases.ports import Books, Clock, Letter, Mailer, message_ref
@@ -25,9 +27,12 @@ def send_once(
     clock: Clock,
     *,
     about: Sequence[str] = (),
+    policy: DunningPolicy | None = None,
+    actor: Actor = AUTOMATION,
 ) -> Message:
     """Claim the message, hand the mail over, mark it as sent; a repeat finds it sent and does nothing. `about`: the ids of the
-    documents that it tells of, in whose timelines it stands.
+    documents that it tells of, in whose timelines it stands. `policy`: the dunning policy by which it is sent. `actor`: who
+    asked for it.
 
     The claim comes first, so two machines never send the same message at once; what was said before is read only when
     the claim meets it, because a message is nearly always new. A machine that dies between
@@ -47,7 +52,10 @@ def send_once(
         model=letter.model,
         status=MessageStatus.SENDING,
         claimed_at=now,
+        actor=actor,
         about=tuple(about),
+        policy_id=policy.id if policy else None,
+        policy_revision=policy.revision if policy else None,
     )
     try:
         books.commit([claim])

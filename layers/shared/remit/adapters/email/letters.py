@@ -9,7 +9,7 @@ from remit.adapters.email import models
 from remit.adapters.email.rendering import render
 from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Account
-from remit.domain.dunning import Notice
+from remit.domain.dunning import DueReminder, Notice
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.open_items import OpenItem
@@ -37,6 +37,11 @@ class JinjaLetters:
         """The letter of the notice's tier, with a link to pay each invoice in it."""
         links = self._links_to(account, (item.invoice_id for item in notice.parts), now)
         return _letter(notice.tier.template, models.dunning_notice(firm, account, notice, firm.today(now), links), account)
+
+    def reminder(self, firm: Firm, account: Account, due: DueReminder, now: datetime) -> Letter:
+        """The letter of the policy's reminder, with a link to pay each invoice in it."""
+        links = self._links_to(account, (item.invoice_id for item in due.parts), now)
+        return _letter(due.reminder.template, models.reminder(firm, account, due, firm.today(now), links), account)
 
     def _links_to(self, account: Account, invoice_ids: Iterable[str], now: datetime) -> dict[str, str]:
         return {invoice_id: self.links.link(account.id, invoice_id, now) for invoice_id in invoice_ids}
