@@ -152,7 +152,9 @@ def emails() -> dict[str, tuple[str, dict[str, Any]]]:
             models.dunning_notice(firm(), account(), sent, today, pay_links(sent)),
         )
     for days, template in ((-7, "reminder_upcoming"), (3, "reminder_overdue")):
-        due = DueReminder(Reminder(days, template), tuple([*one, overdue(498, "EUR", 60_500, date(2026, 3, 2))] if days > 0 else one))
+        due = DueReminder(
+            Reminder(days, template), tuple([*one, overdue(498, "EUR", 60_500, date(2026, 3, 2))] if days > 0 else one)
+        )
         samples[template] = (
             template,
             models.reminder(firm(), account(), due, date(2026, 3, 2) + timedelta(days=days), pay_links(due)),

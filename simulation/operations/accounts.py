@@ -55,7 +55,9 @@ def changes_account(world: World) -> Attempt | None:
     firm = world.firm
     return Attempt(
         says=f"set {name} of {customer.id} to {value}",
-        call=lambda request: change_account(customer.id, {name: value}, request.actor, firm, world.books, world.books, world.clock),
+        call=lambda request: change_account(
+            customer.id, {name: value}, request.actor, firm, world.books, world.books, world.clock
+        ),
         note=note,
         kind=None,
     )

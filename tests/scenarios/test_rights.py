@@ -29,7 +29,7 @@ RIGHTS: dict[str, set[str]] = {
     "OutboxFunction": {"events:PutEvents", "sqs:SendMessage"},
     "ProjectionsFunction": {READS, WRITES, "dynamodb:Query", "sqs:SendMessage"},
     "NotificationsFunction": {READS, WRITES, "secretsmanager:GetSecretValue", "ses:SendEmail", "sqs:SendMessage"},
-    "FindDueFunction": {READS, "dynamodb:Query"},
+    "FindDueFunction": {READS, WRITES, "dynamodb:Query"},
     "DunFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue", "ses:SendEmail"},
     "ExportPrepareFunction": {READS, WRITES},
     "ExportWriteFilesFunction": {READS, "dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
@@ -40,7 +40,17 @@ RIGHTS: dict[str, set[str]] = {
     "AuditReportFunction": {READS, "dynamodb:Query", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
     "TotalsFunction": {READS, "dynamodb:Query"},
     "TotalsRebuildFunction": {READS, WRITES, "dynamodb:BatchWriteItem", "dynamodb:Query"},
-    "OperationsFunction": {READS, WRITES, "states:StartExecution", "s3:GetObject"},
+    "OperationsFunction": {
+        READS,
+        WRITES,
+        "states:StartExecution",
+        "states:ListExecutions",
+        "states:DescribeExecution",
+        "states:GetExecutionHistory",
+        "states:StopExecution",
+        "s3:GetObject",
+    },
+    "AccountDunningFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue", "ses:SendEmail"},
     "ClockFunction": {READS, WRITES},
 }
 """Function → every action that its policies allow. A new right is a line here, and somebody's decision."""

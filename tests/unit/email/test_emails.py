@@ -14,8 +14,8 @@ from jinja2 import UndefinedError
 
 from local.email_templates import samples
 from local.email_templates.compiler import sources, stale_templates
-from remit.adapters.email.catalogue import asking_letters
 from remit.adapters.email import models
+from remit.adapters.email.catalogue import asking_letters
 from remit.adapters.email.rendering import Rendered, render
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import NotFoundError
@@ -82,11 +82,11 @@ def test_D4_every_letter_that_asks_to_be_paid_can_be_a_tiers_or_a_reminders() ->
 
 def test_D4_a_reminder_says_what_is_due_when_and_where_to_pay() -> None:
     upcoming, overdue = (render(*EMAILS[name]) for name in ("reminder_upcoming", "reminder_overdue"))
-    assert_both_say(upcoming, "INV-2026-000482", "EUR 1,273.71", "due in 7 days", "/pay/acc_01jdxsample.inv_482.")
-    assert upcoming.subject == (
-        "Coming up: invoice INV-2026-000482 of Northwind Cloud B.V., due in 7 days (EUR 1,273.71)"
-    )
-    assert_both_say(overdue, "INV-2026-000498", "EUR 1,878.71", "3 days overdue", "/pay/acc_01jdxsample.inv_498.")
+    assert_both_say(upcoming, "INV-2026-000482", "EUR 1,273.71", "due in 7 days")
+    assert upcoming.subject == "Coming up: invoice INV-2026-000482 of Northwind Cloud B.V., due in 7 days (EUR 1,273.71)"
+    assert_both_say(overdue, "INV-2026-000482", "INV-2026-000498", "EUR 1,878.71", "3 days overdue")
+    for letter, invoice in ((upcoming, "inv_482"), (overdue, "inv_498")):
+        assert all(f"/pay/acc_01jdxsample.{invoice}." in body for body in (letter.html, letter.text))
 
 
 @pytest.mark.parametrize("name", EMAILS)

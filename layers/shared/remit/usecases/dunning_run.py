@@ -7,12 +7,33 @@ leaves the rest due, and the next one finds it.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 
 from remit.domain.firm import DUNNING_SWITCHES, Firm
 from remit.domain.pacing import pace, rest_s
 from remit.usecases.idempotency import persist
 from remit.usecases.loading import need
 from remit.usecases.ports import Agenda, AgendaKind, Books, Changes, Clock, firm_ref
+
+
+class RunProgress(StrEnum):
+    """How a run stands. What it has not dealt with is still due, however it ended."""
+
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DunningRun:
+    """A run as its state machine knows it."""
+
+    id: str
+    state: RunProgress
+    started_at: datetime
+    ended_at: datetime | None
+
 
 SETTLED = timedelta(minutes=2)
 """A change of the firm's is known everywhere by then: warm functions keep the profile for a minute."""

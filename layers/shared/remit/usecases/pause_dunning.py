@@ -26,23 +26,20 @@ def pause_dunning(
     if not today <= until <= latest:
         facts = {"earliest": today.isoformat(), "latest": latest.isoformat()}
         raise RuleError("pause_out_of_range", "A pause lasts through today or a later day, within ten years.", **facts)
-    return _set(account_id, until, reason, reason, actor, firm, books, journal, clock)
+    return _set(account_id, until, reason, actor, firm, books, journal, clock)
 
 
-def end_pause(
-    account_id: str, note: str | None, actor: Actor, firm: Firm, books: Books, journal: Journal, clock: Clock
-) -> Account:
+def end_pause(account_id: str, actor: Actor, firm: Firm, books: Books, journal: Journal, clock: Clock) -> Account:
     """As if there had been no pause: a tier that it kept silent is said by the next run, one said before it is not repeated.
     Without a pause it does nothing. `NotFoundError` for an unknown account.
     """
-    return _set(account_id, None, None, note, actor, firm, books, journal, clock)
+    return _set(account_id, None, None, actor, firm, books, journal, clock)
 
 
 def _set(
     account_id: str,
     until: date | None,
     reason: str | None,
-    note: str | None,
     actor: Actor,
     firm: Firm,
     books: Books,
@@ -56,7 +53,7 @@ def _set(
             return [], account
         now = clock.now()
         before, after = ({"dunning_paused_until": each.dunning_paused_until} for each in (account, changed))
-        history = AccountChange(account_id, account.version + 1, now, actor, before, after, note)
+        history = AccountChange(account_id, account.version + 1, now, actor, before, after, reason)
         ends_earlier = account.dunning_paused_until and (until is None or until < account.dunning_paused_until)
         return [changed, history, *(woken(balances, firm.today(now)) if ends_earlier else ())], changed
 

@@ -15,7 +15,7 @@ from remit.usecases.wake_account import read_to_wake, woken
 
 @dataclass(frozen=True, slots=True)
 class PromiseWish:
-    """`amount_minor` of what is overdue in `currency` (None: the account's own), by the end of `by`; `note` says how one knows."""
+    """`amount_minor` of what is overdue in `currency` (None: the account's own), by the end of `by`; `note`: how one knows."""
 
     account_id: str
     amount_minor: int

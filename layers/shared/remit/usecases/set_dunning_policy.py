@@ -20,8 +20,8 @@ def set_dunning_policy(
     looks at every account once more. `InvalidError` for a letter that is not among `templates`, `RuleError` for one policy
     too many. There is no way to delete a policy: accounts and messages name it.
     """
-    named = [step.template for step in (*wanted.tiers, *wanted.reminders)]
-    if unknown := sorted(set(named) - set(templates)):
+    named = {tier.template for tier in wanted.tiers} | {reminder.template for reminder in wanted.reminders}
+    if unknown := sorted(named - set(templates)):
         known = sorted(templates)
         raise InvalidError("unknown_template", f"There is no letter {unknown[0]!r} to remind with.", unknown=unknown, known=known)
 
