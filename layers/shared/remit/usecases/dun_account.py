@@ -117,7 +117,6 @@ def _move_on(balance: Balance, decision: Decision, said: DunningState, today: da
     since the decision did not know of it, the account is looked at again tomorrow. A conflict after which the balance is as
     it was wanted was our own lost reply.
     """
-    decided_on = (balance.sequence, balance.look_again_on)
     ref = balance_ref(balance.account_id, balance.currency)
 
     known: Balance | None = balance  # as it was read when it was decided; after a lost race as it is
@@ -128,7 +127,7 @@ def _move_on(balance: Balance, decision: Decision, said: DunningState, today: da
         known = None
         state = replace(last_said([said, current.dunning]), first_look_days=said.first_look_days)
         moved = _placed(replace(current, dunning=state), decision.look_again_on or NO_DAY_KNOWN)
-        if moved != current and (current.sequence, current.look_again_on) != decided_on:
+        if moved != current and current.version != balance.version:
             moved = _placed(moved, today + timedelta(days=1))
         return ([] if moved == current else [moved]), None
 

@@ -16,8 +16,8 @@ from remit.usecases.wake_account import read_to_wake, woken
 def pause_dunning(
     account_id: str, until: date, reason: str, actor: Actor, firm: Firm, books: Books, journal: Journal, clock: Clock
 ) -> Account:
-    """Silent through `until`; the day after, one notice at the tier of that day. Another pause replaces the one there is, and
-    one that ends earlier wakes the account.
+    """Silent through `until`; the day after, one notice at the tier of that day. Another pause replaces the one there is.
+    The next run looks at the account, to find its new place in the agenda.
 
     `NotFoundError` for an unknown account, `RuleError` `pause_out_of_range` for a day that has passed or is years ahead.
     """
@@ -54,7 +54,6 @@ def _set(
         now = clock.now()
         before, after = ({"dunning_paused_until": each.dunning_paused_until} for each in (account, changed))
         history = AccountChange(account_id, account.version + 1, now, actor, before, after, reason)
-        ends_earlier = account.dunning_paused_until and (until is None or until < account.dunning_paused_until)
-        return [changed, history, *(woken(balances, firm.today(now)) if ends_earlier else ())], changed
+        return [changed, history, *woken(balances, firm.today(now))], changed
 
     return persist(books, decide)

@@ -36,7 +36,8 @@ class GivenPromise:
 def promise_to_pay(
     wish: PromiseWish, request: Request[GivenPromise], firm: Firm, books: Books, journal: Journal, clock: Clock
 ) -> Answer:
-    """Keep the promise on the account, in place of an earlier one in the same currency, and in its history.
+    """Keep the promise on the account, in place of an earlier one in the same currency, and in its history. The next run looks at
+    the account, to find its new place in the agenda.
 
     `NotFoundError` for an unknown account; `RuleError` for a promise when nothing is overdue, of more than is, or for a day too
     far; `TransientError` while the index of open items is behind.
@@ -51,7 +52,8 @@ def promise_to_pay(
         promise = make_promise(situation, currency, wish.amount_minor, wish.by, today)
         changed = replace(account, promises={**account.promises, currency: promise})
         history = _history(account, changed, request, wish.note, clock)
-        return [changed, history], GivenPromise(currency, promise, promise_state(promise, currency, situation, today))
+        given = GivenPromise(currency, promise, promise_state(promise, currency, situation, today))
+        return [changed, history, *woken(balances, today)], given
 
     return once(books, request, now, decide)
 

@@ -18,8 +18,7 @@ def read_to_wake(account_id: str, journal: Journal) -> tuple[Account, list[Balan
 
 
 def woken(balances: list[Balance], today: date) -> Changes:
-    """The balances that have a later place in the agenda, with today's: written in the transaction of what wakes them, so that
-    no change is ever without its look."""
-    return [
-        replace(balance, look_again_on=today) for balance in balances if balance.look_again_on and balance.look_again_on > today
-    ]
+    """The balances that have a place in the agenda, today's or an earlier one: written in the transaction of what wakes them, so
+    that no change is ever without its look. Written also where they are due already: a run that has read them before the
+    change sees by it that it must look again."""
+    return [replace(balance, look_again_on=min(balance.look_again_on, today)) for balance in balances if balance.look_again_on]
