@@ -30,6 +30,7 @@ from simulation.model import Transaction
 from simulation.operations import (
     accounts,
     crediting,
+    dunning,
     events,
     gateway,
     invoices,
@@ -50,7 +51,7 @@ KEY_KEPT = timedelta(days=29)
 """Callers repeat a request for less than the 30 days that its key is kept."""
 
 FULL_CHECK_EVERY = 1_000
-KINDS = (accounts, crediting, events, gateway, invoices, orders, payments, proofs, refunds, schedules, wallet)
+KINDS = (accounts, crediting, dunning, events, gateway, invoices, orders, payments, proofs, refunds, schedules, wallet)
 """The modules that fill the table of operations."""
 
 LINES_KEPT = 40
