@@ -14,7 +14,7 @@ from remit.adapters.http.api import Api, IdempotencyKey, responses
 from remit.adapters.http.parameters import AccountId, CurrencyOfPath
 from remit.adapters.links import payment_links
 from remit.contract.accounts import AccountView
-from remit.contract.dunning import DunningView, PauseBody, PromiseBody, PromiseView, WithdrawalBody
+from remit.contract.dunning import DunningView, PauseBody, PromiseBody, PromiseView, PromiseWithdrawalBody
 from remit.contract.ledger import MessageView
 from remit.usecases.pause_dunning import end_pause, pause_dunning
 from remit.usecases.promise_to_pay import promise_to_pay, withdraw_promise
@@ -93,7 +93,7 @@ def promise(
 def withdraw(
     account_id: AccountId,
     currency: CurrencyOfPath,
-    body: Annotated[WithdrawalBody, Body()],
+    body: Annotated[PromiseWithdrawalBody, Body()],
     idempotency_key: IdempotencyKey,
 ) -> Response[AccountView]:
     request = api.request(idempotency_key, AccountView.plain)

@@ -124,7 +124,7 @@ class PromiseBody(Body):
         return PromiseWish(account_id, self.amount_minor, self.by, self.currency, self.note)
 
 
-class WithdrawalBody(Body):
+class PromiseWithdrawalBody(Body):
     """Why the promise no longer counts."""
 
     note: LongText | None = None
