@@ -117,8 +117,8 @@ def read_dunning_run(run_id: RunId) -> DunningRunCountsView:
     return DunningRunCountsView(**shown, counts=RunCountsView.model_validate(counts) if counts else None)
 
 
-@api.app.post(
-    "/dunning-runs/<run_id>/stop",
+@api.app.delete(
+    "/dunning-runs/<run_id>",
     summary="Stop a dunning run",
     description="Between two accounts: what it has not dealt with is still due, and the next run takes it. Stopping one that "
     "is stopped does nothing.",

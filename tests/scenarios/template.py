@@ -63,6 +63,8 @@ class Route:
             "batch_id": "bat_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "method_id": "pm_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "export_id": "exp_01jdzzzzzzzzzzzzzzzzzzzzzz",
+            "policy_id": "nobodys",
+            "run_id": "dun_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "currency": "EUR",
             "series": "NONE-2026",
             "token": "none",

@@ -240,9 +240,9 @@ class TestRuns:
             customer.is_invoiced(term="on_receipt")
         clock.moves_by(days=5)
         run_id = world.api.post("/dunning-runs", {"messages_per_second": 1}, expect=202)["id"]
-        stopped = world.api.request("POST", f"/dunning-runs/{run_id}/stop")
+        stopped = world.api.request("DELETE", f"/dunning-runs/{run_id}")
         assert (stopped.status, stopped.json["state"]) == (200, "stopped")
-        again = world.api.request("POST", f"/dunning-runs/{run_id}/stop")
+        again = world.api.request("DELETE", f"/dunning-runs/{run_id}")
         assert (again.status, again.json["state"]) == (200, "stopped")
         assert run_id in {run["id"] for run in world.api.get("/dunning-runs")["runs"]}
         dunning.runs()

@@ -224,6 +224,9 @@ def test_D7_a_run_is_started_with_its_pace_once_for_a_key(executions: tuple[Exec
     for wrong in (0, -1, 501, "1", 1.5):
         status, problem = call("POST", "/dunning-runs", {"messages_per_second": wrong}, key=f"w{wrong}")
         assert (status, problem["code"]) == (422, "invalid_request")
+    status, problem = call("POST", "/dunning-runs", {"per_second": 1}, key="x")
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/body/per_second")
+    assert call("POST", "/dunning-runs", "{", key="y")[1]["code"] == "malformed_json"
 
 
 def test_D7_a_run_shows_its_state_and_what_came_of_it(executions: tuple[Executions, Call]) -> None:
@@ -245,12 +248,12 @@ def test_D7_a_run_shows_its_state_and_what_came_of_it(executions: tuple[Executio
 def test_D7_a_run_is_stopped_once_and_one_that_has_ended_is_not(executions: tuple[Executions, Call]) -> None:
     machine, call = executions
     run_id = call("POST", "/dunning-runs", key="a")[1]["id"]
-    answers = [call("POST", f"/dunning-runs/{run_id}/stop", key="s") for _ in range(2)]
+    answers = [call("DELETE", f"/dunning-runs/{run_id}") for _ in range(2)]
     assert [(status, run["state"]) for status, run in answers] == [(200, "stopped")] * 2
     assert machine.stops == 1
     machine.known[run_id]["status"] = "SUCCEEDED"
-    status, problem = call("POST", f"/dunning-runs/{run_id}/stop", key="t")
+    status, problem = call("DELETE", f"/dunning-runs/{run_id}")
     assert (status, problem["code"], problem["state"]) == (409, "dunning_run_ended", "done")
-    for method, path in (("GET", "/dunning-runs/dun_none"), ("POST", "/dunning-runs/dun_none/stop")):
-        status, problem = call(method, path, key="u")
+    for method in ("GET", "DELETE"):
+        status, problem = call(method, "/dunning-runs/dun_none")
         assert (status, problem["code"]) == (404, "dunning_run_not_found")
