@@ -148,6 +148,7 @@ lint: $(DEV_STAMP) $(SAM_STAMP) ## Check style, types, layers of the architectur
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi --check
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.email_templates --check
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.postings --check
+	@PYTHONPATH=layers/shared:. $(BIN)/python -m local.dunning --check
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.requirements --check
 	@$(BIN)/python -m local.state_machines --check
 	@$(BIN)/cfn-lint template.yaml
@@ -181,8 +182,9 @@ openapi: $(DEV_STAMP) ## Write the API's OpenAPI description from the code
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.openapi
 
 .PHONY: docs
-docs: openapi ## Write the pages that come from the code: postings, state machines, requirements, the API's description
+docs: openapi ## Write the pages that come from the code: postings, dunning, state machines, requirements, the API's description
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.postings
+	@PYTHONPATH=layers/shared:. $(BIN)/python -m local.dunning
 	@PYTHONPATH=layers/shared $(BIN)/python -m local.requirements
 	@$(BIN)/python -m local.state_machines
 

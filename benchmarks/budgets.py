@@ -25,10 +25,12 @@ from remit.adapters.dynamodb.export_source import DynamoExportSource
 from remit.adapters.dynamodb.firm import fresh_firm
 from remit.adapters.dynamodb.mapping import to_record
 from remit.adapters.dynamodb.totals import DynamoTotals
+from remit.adapters.email.catalogue import asking_letters
 from remit.adapters.email.letters import JinjaLetters
 from remit.adapters.ids import UlidIds
 from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Address, Contact, TaxId
+from remit.domain.dunning import DunningPolicy, Reminder, Tier
 from remit.domain.journal import JournalEntry
 from remit.domain.payments import PaymentStatus
 from remit.domain.summaries import SummaryContent
@@ -37,8 +39,9 @@ from remit.usecases.ports import AgendaKind, CheckoutPage, guard_ref
 from remit.usecases.project_entries import Projector
 from remit.usecases.read_totals import ageing
 from remit.usecases.replay_account import replay_account
+from remit.usecases.set_dunning_policy import set_dunning_policy
 from tests.integration.ledger import TABLE, adapters_on
-from tests.integration.office import MONDAY, ONE_LINE, TEN_LINES, Office, SettableClock, report
+from tests.integration.office import CLERK, MONDAY, ONE_LINE, TEN_LINES, Office, SettableClock, report
 from tests.integration.state import write_all
 from tests.integration.table import recreate_table, table_properties
 
@@ -274,10 +277,22 @@ class Bench:
         several = self.customer(paid=0, unpaid=3, until=month_ago)
         office.change(several.account_id, language="de")
         self.measure("… three overdue invoices, in German", DUNNING, lambda: self._dun(several.account_id))
+        reminded = self.customer(paid=0, unpaid=1, until=month_ago)
+        self._remind_on(3)
+        self.measure("… for whom a reminder is due instead", DUNNING, lambda: self._remind(reminded.account_id))
+        self._remind_on()
         paid_meanwhile = self.customer(paid=0, unpaid=1, until=month_ago)
         owed = paid_meanwhile.open_items[0]
         office.receive(paid_meanwhile.account_id, owed.open_minor, {owed.invoice_id: owed.open_minor})
         self.measure("… of an account that paid meanwhile", DUNNING, lambda: self._dun(paid_meanwhile.account_id))
+
+    def _remind_on(self, *offsets: int) -> None:
+        """The firm reminds on these days, and its first tier is far away; none: the policy that Remit comes with."""
+        policy = DunningPolicy()
+        if offsets:
+            reminders = tuple(Reminder(days, "reminder_overdue") for days in offsets)
+            policy = DunningPolicy((Tier(1, 300, "dunning_tier_1"),), reminders)
+        set_dunning_policy(policy, asking_letters(), CLERK, self.office.books, self.office.clock)
 
     def finding_the_due(self) -> None:
         """The only one to fill the agenda of its table."""
@@ -320,6 +335,10 @@ class Bench:
     def _find(self, expected: int) -> None:
         due, _ = self.office.agenda.due(AgendaKind.DUNNING, self.office.today.isoformat(), None, 500)
         expect(len(due) == expected)
+
+    def _remind(self, account: str) -> None:
+        self.office.firm = fresh_firm(self.office.books)
+        expect(len(self.office.dun(account).reminder_ids) == 1)
 
     def _dun(self, account: str) -> None:
         """What the task `dun` of the state machine does for one account."""

@@ -30,6 +30,7 @@ HTTP_FUNCTIONS = (
     "credits",
     "refunds",
     "subscriptions",
+    "account_dunning",
     "operations",
     "totals",
     "wallet",

@@ -110,7 +110,10 @@ def _kind(state: Mapping[str, Any]) -> str:
             size = state.get("ItemBatcher", {}).get("MaxItemsPerBatch")
             each = f"for each {size} items" if size else "for each item"
             where = ", an execution of its own" if processor.get("Mode") == "DISTRIBUTED" else ""
-            return f"{each}{where}, {state.get('MaxConcurrency', 'any number')} at once"
+            most = (
+                f"`{state['MaxConcurrencyPath']}`" if "MaxConcurrencyPath" in state else state.get("MaxConcurrency", "any number")
+            )
+            return f"{each}{where}, {most} at once"
         case type:
             return str(type).lower()
 

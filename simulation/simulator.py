@@ -30,6 +30,7 @@ from simulation.model import Transaction
 from simulation.operations import (
     accounts,
     crediting,
+    dunning,
     events,
     gateway,
     invoices,
@@ -51,7 +52,9 @@ KEY_KEPT = timedelta(days=29)
 """Callers repeat a request for less than the 30 days that its key is kept."""
 
 FULL_CHECK_EVERY = 1_000
-KINDS = (accounts, crediting, events, gateway, invoices, orders, payments, proofs, refunds, schedules, subscriptions, wallet)
+KINDS = (
+    accounts, crediting, dunning, events, gateway, invoices, orders, payments, proofs, refunds, schedules, subscriptions, wallet
+)  # fmt: skip
 """The modules that fill the table of operations."""
 
 LINES_KEPT = 40

@@ -29,7 +29,7 @@ from remit.adapters.dynamodb.records import AgendaIndex, GuardRecord, ListingInd
 from remit.domain.accounts import Account, SavedMethod
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
-from remit.domain.dunning import Notice
+from remit.domain.dunning import DueReminder, Notice
 from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError, RemitError, RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
@@ -428,12 +428,17 @@ class FakeBooks:
     # Agenda
 
     def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
+        first, behind = keys.agenda_place_of(cursor) if cursor else (0, None)
         due: list[DueThing] = []
-        for shard in range(int(cursor or 0), keys.SHARDS):
-            rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(kind, shard), last=until)
-            due += [DueThing(*keys.owner_and_id(raw["PK"]["S"], raw["SK"]["S"])) for raw in rows]
-            if len(due) >= limit and shard + 1 < keys.SHARDS:
-                return due, str(shard + 1)
+        for shard in range(first, keys.SHARDS):
+            for raw in self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(kind, shard), last=until):
+                at, pk, sk = (raw[name]["S"] for name in ("agenda_at", "PK", "SK"))
+                if behind and (at, pk, sk) <= behind:
+                    continue
+                due.append(DueThing(*keys.owner_and_id(pk, sk)))
+                if len(due) == limit:
+                    return due, keys.agenda_place(shard, at, pk, sk)
+            behind = None
         return due, None
 
     # For tests
@@ -780,6 +785,10 @@ class FakeLetters:
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter:
         overdue = [item.number for item in notice.parts]
         return self._letter(notice.tier.template, {"overdue": overdue, "net_minor": dict(notice.net_minor)})
+
+    def reminder(self, firm: Firm, account: Account, due: DueReminder, now: datetime) -> Letter:
+        parts = {part.number: part.part.open_minor for part in due.parts}
+        return self._letter(due.reminder.template, {"offset_days": due.reminder.offset_days, "parts": parts})
 
     def summary(self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime) -> Letter:
         if isinstance(summary, OpenInvoices):

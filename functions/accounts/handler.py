@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
-from remit.adapters.dynamodb.firm import current_firm
+from remit.adapters.dynamodb.firm import current_firm, fresh_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
 from remit.adapters.http.parameters import AccountId, After, CurrencyOfPath, Cursor, EntryCursor, FirstDay, LastDay, Limit
 from remit.adapters.ids import UlidIds
@@ -43,6 +43,7 @@ from remit.contract.ledger import (
 from remit.domain.accounts import Account, AccountChange, Note, PaymentMode
 from remit.domain.errors import NotFoundError
 from remit.domain.figures import Figure
+from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.messages import Message
 from remit.usecases.add_note import add_note
@@ -70,6 +71,11 @@ def _account(account_id: str) -> tuple[Account, list[Balance]]:
     return account, list(balances)
 
 
+def _firm_for(body: ChangeAccountBody) -> Firm:
+    """The firm's settings; as they are now where a dunning policy is named, which may just have been made."""
+    return fresh_firm(books) if body.dunning_policy_id else current_firm(books)
+
+
 @api.app.post(
     "/accounts", summary="Open an account", tags=[api.tag], status_code=201, responses=responses(201, "The new account")
 )
@@ -77,7 +83,7 @@ def create(body: Annotated[NewAccountBody, Body()], idempotency_key: Idempotency
     clock = deployed_clock()
     request = api.request(idempotency_key, AccountView.plain)
     wish = NewAccount(body.to_fields(), body.mode)
-    return api.created(open_account(wish, request, current_firm(books), books, clock, UlidIds(clock)))
+    return api.created(open_account(wish, request, _firm_for(body), books, clock, UlidIds(clock)))
 
 
 @api.app.get(
@@ -113,7 +119,7 @@ def read(account_id: AccountId) -> AccountView:
     responses=responses(200, "The account as it is now"),
 )
 def update(account_id: AccountId, body: Annotated[ChangeAccountBody, Body()]) -> AccountView:
-    changed = change_account(account_id, body.to_fields(), api.actor, current_firm(books), books, journal, deployed_clock())
+    changed = change_account(account_id, body.to_fields(), api.actor, _firm_for(body), books, journal, deployed_clock())
     return AccountView.of(changed)
 
 

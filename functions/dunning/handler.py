@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -11,11 +12,9 @@ from remit.adapters.dynamodb.firm import fresh_firm
 from remit.adapters.email.letters import JinjaLetters
 from remit.adapters.email.ses import deployed_mailer
 from remit.adapters.links import payment_links
-from remit.domain.automations import Automation
+from remit.domain.firm import DUNNING_SWITCHES
 from remit.usecases.dun_account import dun_account
-from remit.usecases.ports import AgendaKind
-
-PAGE = 500  # accounts per map run: their ids stay far below the 256 KB that a state may hold
+from remit.usecases.dunning_run import Looked, RunState, next_page
 
 logger = Logger()
 metrics = Metrics()
@@ -24,29 +23,32 @@ journal = DynamoJournal()
 
 
 def find_due(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """{"cursor"?} → {"accounts": [{"account_id"}], "cursor"}: whose date has come, a page at a time.
-
-    With the firm's switch off nothing is found, and nothing is forgotten either.
-    """
-    firm = fresh_firm(books)
-    if Automation.DUNNING not in firm.switches:
-        logger.info("dunning is switched off")
-        return {"accounts": [], "cursor": None}
-    today = firm.today(deployed_clock().now())
-    due, cursor = DynamoAgenda().due(AgendaKind.DUNNING, today.isoformat(), event.get("cursor"), PAGE)
-    accounts = list(dict.fromkeys(thing.account_id for thing in due))
-    logger.info("accounts due", extra={"count": len(accounts), "today": today.isoformat()})
-    return {"accounts": [{"account_id": account_id} for account_id in accounts], "cursor": cursor}
+    """{"messages_per_second"?} to begin with, then {"run", "looked"}: how the run stands, and what came of the accounts that it
+    named → {"run"} with the next ones."""
+    begun = "run" in event
+    run = msgspec.convert(event["run"], RunState) if begun else RunState(rate=event.get("messages_per_second"))
+    looked = msgspec.convert(event.get("looked", []), list[Looked])
+    run = next_page(run, looked, fresh_firm(books), books, DynamoAgenda(), deployed_clock())
+    logger.info("dunning run", extra={"due": len(run.accounts), "sweep": run.sweep, "done": run.done, "counts": run.counts})
+    return {"run": msgspec.to_builtins(run)}
 
 
 @metrics.log_metrics
 def dun(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """{"account_id"} → what came of it. Raises `TransientError` or `ConflictError` for what may be tried again."""
+    """{"account_id"} → what came of it. Raises `TransientError` or `ConflictError` for what may be tried again.
+
+    With the firm's switches turned off meanwhile the account is left where it is: so a run stops between two accounts.
+    """
+    account_id = event["account_id"]
     firm = fresh_firm(books)
+    if not DUNNING_SWITCHES & firm.switches.keys():
+        return {"account_id": account_id, "why": "stopped", "tier": None, "notices": 0, "reminders": 0}
     letters = JinjaLetters(payment_links(), books)
-    mailer = deployed_mailer(firm)
-    outcome = dun_account(event["account_id"], firm, books, journal, letters, mailer, deployed_clock())
-    if outcome.message_id:
-        metrics.add_metric("DunningNotices", MetricUnit.Count, 1)
-    logger.info("account looked at", extra={"account_id": outcome.account_id, "why": outcome.why, "tier": outcome.tier})
-    return {"account_id": outcome.account_id, "why": outcome.why, "tier": outcome.tier}
+    outcome = dun_account(account_id, firm, books, journal, letters, deployed_mailer(firm), deployed_clock())
+    notices, reminders = int(outcome.message_id is not None), len(outcome.reminder_ids)
+    for name, count in (("DunningNotices", notices), ("DunningReminders", reminders)):
+        if count:
+            metrics.add_metric(name, MetricUnit.Count, count)
+    came = {"account_id": account_id, "why": outcome.why, "tier": outcome.tier, "notices": notices, "reminders": reminders}
+    logger.info("account looked at", extra=came)
+    return came

@@ -22,7 +22,7 @@ from remit.contract.subscriptions import (
     NewPlanBody,
     NewPlanVersionBody,
     NewSubscriptionBody,
-    PauseBody,
+    PauseSubscriptionBody,
     PlanId,
     PlansPage,
     PlanVersionView,
@@ -211,7 +211,7 @@ def change(
 def pause(
     account_id: AccountId,
     subscription_id: SubscriptionOfPath,
-    body: Annotated[PauseBody, Body()],
+    body: Annotated[PauseSubscriptionBody, Body()],
     idempotency_key: IdempotencyKey,
 ) -> Response[SubscriptionView]:
     clock = deployed_clock()

@@ -11,7 +11,7 @@ from remit.domain.accounts import Account, Address, PaymentSettings, SavedMethod
 from remit.domain.actor import Actor, Channel
 from remit.domain.credit_notes import CreditNote, CreditNoteLine
 from remit.domain.credits import Credit, CreditKind, TaxOption
-from remit.domain.dunning import DunningPolicy, Notice, OpenPart, Situation, decide
+from remit.domain.dunning import DueReminder, DunningPolicy, Notice, OpenPart, Reminder, Situation, decide
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice, NumberSeries, issue
 from remit.domain.journal import Balance, EntryKind
@@ -152,8 +152,8 @@ def notice(parts: Sequence[OpenPart], today: date, credit: dict[str, int] | None
     return found
 
 
-def pay_links(sent: Notice) -> dict[str, str]:
-    """A link for each invoice of a notice."""
+def pay_links(sent: Notice | DueReminder) -> dict[str, str]:
+    """A link for each invoice of a letter."""
     base = "https://pay.example.test/pay/acc_01jdxsample"
     return {item.invoice_id: f"{base}.{item.invoice_id}.69a5b3c8.sample" for item in sent.parts}
 
@@ -202,6 +202,14 @@ def emails(language: str = "en") -> dict[str, tuple[str, dict[str, Any]]]:
         "account_summary_transactions_long": transactions(7),
     }.items():
         samples[name] = ("account_summary_transactions", models.recent_transactions(firm(), account(), told))
+    for days, template in ((-7, "reminder_upcoming"), (3, "reminder_overdue")):
+        due = DueReminder(
+            Reminder(days, template), tuple([*one, overdue(498, "EUR", 60_500, date(2026, 3, 2))] if days > 0 else one)
+        )
+        samples[template] = (
+            template,
+            models.reminder(firm(), account(), due, date(2026, 3, 2) + timedelta(days=days), pay_links(due)),
+        )
     return samples
 
 

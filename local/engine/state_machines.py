@@ -1,4 +1,4 @@
-"""Fixes of Step Functions: batching and results of a distributed map, and definitions in YAML."""
+"""Fixes of Step Functions: batching, results and concurrency of a distributed map, and definitions in YAML."""
 
 import json
 from typing import Any
@@ -33,16 +33,19 @@ def _install_yaml_definitions() -> None:
 
 
 def _install_distributed_map() -> None:
-    """Batch the items of a distributed map, and write its results to S3.
+    """Batch the items of a distributed map, write its results to S3, and take its concurrency from its input.
 
     Stock: ``ItemBatcher`` and ``ResultWriter`` are ignored: each item starts an execution of its own, and the state's
     output is the array of all results. AWS: items are grouped (``{"Items": [...], "BatchInput": ...}``), and with a
-    result writer the output is a pointer to a manifest beside the result files.
+    result writer the output is a pointer to a manifest beside the result files. Stock: ``MaxConcurrencyPath`` is ignored, so up
+    to 64 items are worked on at once. AWS: the number is taken from the state's input.
     """
     stock = stepfunctions._run_distributed_map
 
     def run(state: dict, raw_input: Any, effective: Any, iterator: dict, execution: dict, context: dict) -> tuple:
         state = dict(state)
+        if "MaxConcurrencyPath" in state:
+            state["MaxConcurrency"] = stepfunctions._resolve_path_or_ctx(state.pop("MaxConcurrencyPath"), effective, context)
         batcher, writer = state.pop("ItemBatcher", None), state.pop("ResultWriter", None)
         items_input = effective
         if batcher:

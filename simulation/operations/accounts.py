@@ -5,8 +5,7 @@ from typing import Any
 
 from remit.domain.accounts import Account, setting
 from remit.domain.automations import Automation
-from remit.domain.dunning import DunningPolicy, Tier
-from remit.domain.firm import STANDARD_POLICY, LostDispute, MoneyRules
+from remit.domain.firm import LostDispute, MoneyRules
 from remit.domain.terms import Due, DueRule, PaymentTerm
 from remit.usecases.change_account import change_account
 from remit.usecases.open_account import NewAccount, open_account
@@ -23,6 +22,7 @@ def opens_account(world: World) -> Attempt:
         "default_currency": world.random.choice(CURRENCIES),
         "default_term_id": world.random.choice((*TERMS[:2], None)),
         "dunning": world.sometimes(0.8),
+        "reminders": world.sometimes(0.8),
     }
     wish = NewAccount(chosen)
 
@@ -46,7 +46,7 @@ def changes_account(world: World) -> Attempt | None:
     customer = world.customer()
     if customer is None:
         return None
-    name = world.random.choice(("dunning", "send_invoices", "notes", "apply_credits"))
+    name = world.random.choice(("dunning", "reminders", "send_invoices", "notes", "apply_credits"))
     value = world.random.choice(("one note", "another") if name == "notes" else (True, False))
 
     def note(account: Account) -> None:
@@ -65,15 +65,11 @@ def changes_account(world: World) -> Attempt | None:
 
 @operation("set the firm", 1)
 def sets_firm(world: World) -> Attempt:
-    """Switches, dunning tiers, terms, prefix and time zone, all of them while business goes on."""
+    """Switches, terms, prefix and time zone, all of them while business goes on."""
     on = world.random.choice
-    first = on((1, 3, 7))
     wanted = replace(
         world.firm,
         switches={automation: world.clock.now() for automation in Automation if on((True, True, False))},
-        dunning_policies={
-            STANDARD_POLICY: DunningPolicy((Tier(1, first, "dunning_tier_1"), Tier(2, first + on((7, 20)), "dunning_tier_2")))
-        },
         terms={**world.firm.terms, "net7": PaymentTerm.single("net7", "Net 7", Due(DueRule.NET_DAYS, on((7, 8))))},
         money=MoneyRules(
             credits_pay_instalments=on((True, False)),

@@ -92,12 +92,12 @@ FIELDS: Mapping[str, set[str]] = {
     | (_SHAPE - {"Parameters"})
     | (_FAULTS - {"TimeoutSeconds"})
     | {"ItemProcessor", "ItemsPath", "ItemReader", "ItemBatcher", "ItemSelector", "Label"}
-    | {"MaxConcurrency", "ToleratedFailurePercentage"},
+    | {"MaxConcurrency", "MaxConcurrencyPath", "ToleratedFailurePercentage"},
 }
 """Type of a state → the fields that are understood."""
 
 _MACHINE = {"Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds"}
-_PATHS = {"InputPath", "OutputPath", "ResultPath", "ItemsPath", "SecondsPath", "ErrorPath", "CausePath"}
+_PATHS = {"InputPath", "OutputPath", "ResultPath", "ItemsPath", "SecondsPath", "ErrorPath", "CausePath", "MaxConcurrencyPath"}
 _TEMPLATES = {"Parameters", "ResultSelector", "ItemSelector"}
 _RETRY = {"Comment", "ErrorEquals", "IntervalSeconds", "BackoffRate", "MaxAttempts", "MaxDelaySeconds", "JitterStrategy"}
 _CATCH = {"Comment", "ErrorEquals", "ResultPath", "Next"}

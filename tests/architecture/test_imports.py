@@ -25,6 +25,7 @@ HEAVY = ("boto3", "pynamodb", "pydantic", "stripe", "jinja2", "msgspec", "ulid")
 
 NEEDS: dict[str, set[str]] = {
     "accounting_export": {"boto3"},  # pynamodb is loaded by the steps that use it
+    "account_dunning": {"boto3", "pynamodb", "pydantic", "msgspec", "jinja2"},
     "accounts": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "auditor": {"boto3", "pynamodb", "msgspec"},
     "auto_top_up": {"pynamodb", "msgspec", "ulid"},
@@ -60,6 +61,7 @@ NEVER = ("moto", "pytest", "hypothesis", "requests", "docker", "jwt", "yaml", "t
 """Tools of development, and what only they bring: no function may come to need them."""
 
 CLIENTS: dict[str, set[str]] = {
+    "account_dunning": {"dynamodb", "sesv2", "secretsmanager"},
     "accounting_export": {"s3"},
     "auditor": {"dynamodb", "s3"},
     "agenda": {"dynamodb", "secretsmanager"},

@@ -21,7 +21,7 @@ from remit.domain.actor import Actor, Channel
 from remit.domain.automations import Automation
 from remit.domain.credit_notes import CreditNoteTerms, LineCredit
 from remit.domain.credits import CreditKind, CreditTerms, TaxOption
-from remit.domain.dunning import Notice
+from remit.domain.dunning import DueReminder, Notice
 from remit.domain.errors import ConflictError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
@@ -149,6 +149,9 @@ class PaperLetters:
 
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter:
         return self._letter(notice.tier.template, {"net_minor": notice.net_minor})
+
+    def reminder(self, firm: Firm, account: Account, due: DueReminder, now: datetime) -> Letter:
+        return self._letter(due.reminder.template, {"offset_days": due.reminder.offset_days})
 
     def summary(self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime) -> Letter:
         return self._letter("account_summary", {"as_of": summary.as_of.isoformat()})

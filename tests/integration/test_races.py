@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Barrier
 from types import SimpleNamespace
@@ -13,16 +13,20 @@ from typing import Any
 
 import pytest
 
+from remit.adapters.dynamodb.firm import fresh_firm
 from remit.domain.accounts import AccountChange
+from remit.domain.dunning import DunningPolicy, Reminder
 from remit.domain.errors import RemitError
 from remit.domain.journal import EntryKind
 from remit.domain.open_items import InvoiceStatus, OpenItem
 from remit.domain.payments import Payment, PaymentStatus
 from remit.usecases import idempotency
+from remit.usecases.dunning_run import Looked, RunState, next_page
 from remit.usecases.idempotency import Answer
 from remit.usecases.ports import balance_ref, series_ref, subscription_ref
 from remit.usecases.prove_numbers import prove_numbers
-from tests.integration.office import Office, report, until_done
+from remit.usecases.set_dunning_policy import set_dunning_policy
+from tests.integration.office import CLERK, Office, report, until_done
 from tests.integration.state import faults_of
 
 THREADS = 8
@@ -306,6 +310,33 @@ def test_a_notice_is_sent_once_by_eight_runs_at_once(office: Office) -> None:
 
     assert len(office.postbox.sent) == 1
     assert office.dun(account).why == "already_notified"
+
+
+def run_of_dunning(office: Office) -> RunState:
+    """One run over the real agenda, a page after the other, as its state machine goes through it."""
+    state, looked = RunState(), list[Looked]()
+    while not (state := next_page(state, looked, fresh_firm(office.books), office.books, office.agenda, office.clock)).done:
+        outcomes = [until_done(lambda account=account: office.dun(account)) for account in state.accounts]
+        looked = [Looked(int(outcome.message_id is not None), len(outcome.reminder_ids)) for outcome in outcomes]
+    return state
+
+
+def test_D4_D7_runs_side_by_side_sweep_a_changed_policy_and_send_each_reminder_once(office: Office) -> None:
+    accounts = [office.account(name=f"Customer {number}") for number in range(12)]
+    for account in accounts:
+        office.invoice(account)
+    office.clock.advance(timedelta(days=5))
+    policy = replace(DunningPolicy(), reminders=(Reminder(-26, "reminder_upcoming"),))
+    set_dunning_policy(
+        policy, {"reminder_upcoming", *(tier.template for tier in policy.tiers)}, CLERK, office.books, office.clock
+    )
+    office.clock.advance(timedelta(minutes=5))
+    office.firm = fresh_firm(office.books)
+    runs = at_once([lambda: run_of_dunning(office)] * 4)
+    assert all(isinstance(run, RunState) and run.counts.looked_at >= len(accounts) for run in runs)
+    assert len(office.postbox.sent) == len(set(office.postbox.sent)) == len(accounts)
+    assert not fresh_firm(office.books).dunning_changes.pending
+    assert run_of_dunning(office).counts.looked_at == 0
     assert faults_of(office, [account]) == []
 
 

@@ -67,6 +67,8 @@ class Route:
             "method_id": "pm_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "schedule_id": "sch_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "export_id": "exp_01jdzzzzzzzzzzzzzzzzzzzzzz",
+            "policy_id": "nobodys",
+            "run_id": "dun_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "currency": "EUR",
             "series": "NONE-2026",
             "token": "none",

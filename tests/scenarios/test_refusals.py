@@ -49,6 +49,7 @@ class Desk:
             "/credits": {"amount_minor": 1, "currency": "EUR", "tax_option": "waived", "reason": "x"},
             "/credits/{credit_id}/allocations": picks,
             "/credits/{credit_id}/reversal": {"note": "x"},
+            "/dunning-notices": {},
             "/invoices": {"order_id": self.invoice.facts["order_id"]},
             "/invoices/{invoice_id}/cancellation": {"items": "all", "reason": "x"},
             "/invoices/{invoice_id}/charges": {},
@@ -70,6 +71,8 @@ class Desk:
             "/payments/{payment_id}/reallocations": {"currency": "EUR", "from": picks["allocations"]},
             "/payments/{payment_id}/refunds": {"amount_minor": 1, "reason": "x"},
             "/payments/{payment_id}/reversal": {"on": today, "reason": "x"},
+            "/promises": {"amount_minor": 1, "by": today},
+            "/promises/{currency}/withdrawal": {},
             "/quotes": {"lines": [A_LAMP]},
             "/refunds": given_back,
             "/refunds/{refund_id}/approval": {},
@@ -130,8 +133,13 @@ ORDERS, CREDITS = "/accounts/{account_id}/orders", "/accounts/{account_id}/credi
 PAYMENTS, ALLOCATIONS = "/accounts/{account_id}/payments", "/accounts/{account_id}/payments/{payment_id}/allocations"
 
 
+WITHOUT_BODY = ("/recurring-payment-runs", "/dunning-notices")
+
+
 class TestBodies:
-    @pytest.mark.parametrize("each", [route for route in POSTS if not route.path.endswith("-runs")], ids=str)
+    @pytest.mark.parametrize(
+        "each", [route for route in POSTS if not route.path.endswith(("-runs", "/dunning-notices"))], ids=str
+    )
     def test_malformed_json_unknown_fields_and_other_shapes(self, desk: Desk, each: Route) -> None:
         desk.is_refused(each, 400, "malformed_json", content=b'{"lines": [')
         desk.is_refused(each, 422, "invalid_request", content=json.dumps([desk.body(each)]))
@@ -294,6 +302,7 @@ class TestKeys:
 
 
 CHANGES: dict[str, dict[str, Any]] = {
+    "/accounts/{account_id}/dunning-pause": {"until": "2031-01-01", "reason": "x"},
     "/accounts/{account_id}": {"name": "x"},
     "/accounts/{account_id}/orders/{order_id}": {"lines": [A_LAMP], "version": 1},
 }

@@ -32,7 +32,7 @@ RIGHTS: dict[str, set[str]] = {
     "NotificationsFunction": {READS, WRITES, "secretsmanager:GetSecretValue", "ses:SendEmail", "sqs:SendMessage"},
     "MailEventsFunction": {READS, WRITES, "sqs:SendMessage"},
     "TemplatesFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue"},
-    "FindDueFunction": {READS, "dynamodb:Query"},
+    "FindDueFunction": {READS, WRITES, "dynamodb:Query"},
     "DunFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue", "ses:SendEmail"},
     "SummarySchedulesFunction": {READS, WRITES, "dynamodb:Query"},
     "FindChangedSchedulesFunction": {READS, "dynamodb:Query"},
@@ -52,7 +52,17 @@ RIGHTS: dict[str, set[str]] = {
     "AuditReportFunction": {READS, "dynamodb:Query", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
     "TotalsFunction": {READS, "dynamodb:Query"},
     "TotalsRebuildFunction": {READS, WRITES, "dynamodb:BatchWriteItem", "dynamodb:Query"},
-    "OperationsFunction": {READS, WRITES, "states:StartExecution", "s3:GetObject"},
+    "OperationsFunction": {
+        READS,
+        WRITES,
+        "states:StartExecution",
+        "states:ListExecutions",
+        "states:DescribeExecution",
+        "states:GetExecutionHistory",
+        "states:StopExecution",
+        "s3:GetObject",
+    },
+    "AccountDunningFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue", "ses:SendEmail"},
     "ClockFunction": {READS, WRITES},
 }
 """Function → every action that its policies allow. A new right is a line here, and somebody's decision."""

@@ -71,6 +71,12 @@ EXPECTED: dict[str, Check] = {
     "accounting_export/prepare_scheduled": lambda found: found.answer["export_id"].startswith("exp_scheduled_20"),
     "accounting_export/record_failure": returns(export_id="exp_01kaq7m2w5"),
     "accounting_export/write_files": lambda found: {"journal.hledger"} < {file["name"] for file in found.answer["files"]},
+    "account_dunning/end_pause": lambda found: (found.status, found.body["paused_until"]) == (200, None),
+    "account_dunning/pause": answers(409, "pause_out_of_range"),
+    "account_dunning/promise_nothing_overdue": answers(409, "nothing_overdue"),
+    "account_dunning/read": lambda found: (found.status, found.body["today"]["why"]) == (200, "not_overdue"),
+    "account_dunning/send_notice_nothing_overdue": answers(409, "nothing_overdue"),
+    "account_dunning/withdraw_unknown_promise": answers(404, "promise_not_found"),
     "accounts/cashflow": lambda found: (found.status, found.body["closing_minor"]) == (200, 0),
     "accounts/change": answers(200),
     "accounts/change_mode": lambda found: (found.status, found.body["mode_changes"][-1]["mode"]) == (201, "prepaid"),
@@ -106,11 +112,15 @@ EXPECTED: dict[str, Check] = {
     "credits/read_unknown": answers(404, "credit_not_found"),
     "credits/read_unknown_credit_note": answers(404, "credit_note_not_found"),
     "credits/reverse_unknown": answers(404, "credit_not_found"),
-    "dunning/dun": returns(why="not_overdue", tier=None),
+    "dunning/dun": returns(why="not_overdue", tier=None, notices=0, reminders=0),
     "dunning/dun_unknown_account": fails_with("NotFoundError"),
-    "dunning/find_due": lambda found: found.answer["cursor"] is None,
+    "dunning/find_due": lambda found: (found.answer["run"]["rate"], found.answer["run"]["cursor"]) == (14, None),
+    "firm/dunning_policy_revisions": answers(200),
+    "firm/list_dunning_policies": lambda found: "standard" in {policy["id"] for policy in found.body["policies"]},
     "firm/read": answers(200),
+    "firm/read_dunning_policy": lambda found: (found.status, found.body["id"]) == (200, "standard"),
     "firm/set": answers(200),
+    "firm/set_dunning_policy": lambda found: [each["offset_days"] for each in found.body["reminders"]] == [-7, 0, 3],
     "firm/set_without_name": answers(422, "invalid_request"),
     "health/ok": answers(200),
     "invoice_batches/finish": returns(finished=[]),
@@ -158,9 +168,12 @@ EXPECTED: dict[str, Check] = {
     "notifications/not_subscribed": fails_with("ValueError"),
     "notifications/payment_received": lambda found: (found.answer, found.error) == (None, ""),
     "operations/export": answers(202),
+    "operations/list_dunning_runs": answers(200),
+    "operations/read_unknown_dunning_run": answers(404, "dunning_run_not_found"),
     "operations/read_unknown_export": answers(404, "export_not_found"),
     "operations/run_dunning": answers(202),
     "operations/run_recurring_payments": answers(202),
+    "operations/stop_unknown_dunning_run": answers(404, "dunning_run_not_found"),
     "outbox/entry": lambda found: (found.answer, found.error) == (None, ""),
     "outbox/nothing_to_tell": lambda found: (found.answer, found.error) == (None, ""),
     "outbox/payment_failed": lambda found: (found.answer, found.error) == (None, ""),
@@ -310,6 +323,7 @@ def outcomes(world: World) -> dict[str, Outcome]:
         names.setdefault(function, []).append(name)
     for function in names:
         names[function].sort(key=lambda name: IN_ORDER.index(name) if name in IN_ORDER else len(IN_ORDER))
+    world.firm.switches_on("dunning")  # with dunning off, its tasks look at nobody
     values = {event: _values(world, event) for event in EVENTS}
     found: dict[str, Outcome] = {}
     with ThreadPoolExecutor(2) as pool:

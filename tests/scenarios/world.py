@@ -638,6 +638,13 @@ class Dunning:
         for run in at_once(*[self._start] * times):
             self._end(run)
 
+    def runs_and_counts(self, messages_per_second: int) -> dict[str, Any]:
+        """A run that keeps to so many messages a second, and what came of it."""
+        run_id = str(self.world.api.post("/dunning-runs", {"messages_per_second": messages_per_second}, expect=202)["id"])
+        self._end(run_id)
+        counted: dict[str, Any] = self.world.api.get(f"/dunning-runs/{run_id}")
+        return counted
+
     def _start(self) -> str:
         return str(self.world.api.post("/dunning-runs", expect=202)["id"])
 
@@ -648,6 +655,20 @@ class Dunning:
     def notices_of(self, customer: Customer) -> list[str]:
         """The templates of the notices that were sent to the customer, newest first."""
         return [m["template"] for m in customer.messages if m["template"].startswith("dunning") and m["status"] == "sent"]
+
+    def letters_to(self, customer: Customer) -> list[str]:
+        """The templates of all that asked the customer to pay, oldest first."""
+        asking = ("dunning", "reminder")
+        return [m["template"] for m in customer.messages if m["template"].startswith(asking) and m["status"] == "sent"][::-1]
+
+    def policy_is(self, policy_id: str, tiers: Sequence[int] = (3, 14, 30), reminders: Sequence[int] = ()) -> dict[str, Any]:
+        """The policy of that id has these tiers and reminders, with their usual letters."""
+        body = {
+            "tiers": [{"from_days": days} for days in tiers],
+            "reminders": [{"offset_days": days} for days in reminders],
+        }
+        set_to: dict[str, Any] = self.world.api.put(f"/dunning-policies/{policy_id}", body)
+        return set_to
 
 
 @dataclass
@@ -801,17 +822,13 @@ class World:
         self.clock.moves_to((self.clock.today.replace(day=1) + timedelta(days=35)).replace(day=5))
         self.firm.is_set_up()
 
-    def a_customer(self, name: str | None = None, *, email: str | None = None, dunning: bool = False, **more: Any) -> Customer:
-        """A new customer with a name, an address and an e-mail address of its own.
-
-        Not dunned unless said so: every run looks at all overdue accounts, and those of other tests are none of its business.
-        """
+    def a_customer(self, name: str | None = None, *, email: str | None = None, **more: Any) -> Customer:
+        """A new customer with a name, an address and an e-mail address of its own."""
         number = next(_NAMES)
         body = {
             "name": name or f"Zwaluwstaart {number} & Dochters",
             "email": email or f"boekhouding{number}.{uuid4().hex[:6]}@zwaluwstaart.example",
             "address": {"line1": f"Lindengrachtkade {number}", "postal_code": "3511 AB", "city": "Utrecht", "country": "NL"},
-            "switches": {"dunning": dunning},
         } | more
         self.told |= {body["name"], body["email"], "Lindengrachtkade", "Zwaluwstaart", "zwaluwstaart.example"}
         return Customer(self, self.api.post("/accounts", body))

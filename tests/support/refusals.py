@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,13 @@ from tests.fakes import FakeBooks
 
 
 @contextmanager
-def refused(books: FakeBooks, code: str, error: type[RemitError] = RemitError) -> Iterator[pytest.ExceptionInfo[RemitError]]:
-    """What is done inside is refused with this code, and the books are afterwards what they were before, byte by byte. Gives
-    the refusal, whose facts can be looked at afterwards."""
+def refused(books: FakeBooks, code: str, error: type[RemitError] = RemitError) -> Iterator[dict[str, Any]]:
+    """What is done inside is refused with this code, and the books are afterwards what they were before, byte by byte. The
+    refusal's facts are in the result then."""
     before = books.state()
+    facts: dict[str, Any] = {}
     with pytest.raises(error) as refusal:
-        yield refusal
+        yield facts
+    facts |= refusal.value.facts
     assert refusal.value.code == code
     assert books.state() == before

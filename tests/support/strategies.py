@@ -24,10 +24,10 @@ from remit.domain.automations import Automation
 from remit.domain.collection import Outcome
 from remit.domain.credit_notes import CreditNote, CreditNoteLine
 from remit.domain.credits import Credit, CreditKind, TaxOption
-from remit.domain.dunning import DunningPolicy, DunningState, Tier
+from remit.domain.dunning import DunningPolicy, DunningState, PolicyRevision, Promise, Reminder, Tier
 from remit.domain.errors import RuleError
 from remit.domain.exports import Export, ExportStatus
-from remit.domain.firm import Firm, LostDispute, MoneyRules
+from remit.domain.firm import DunningChanges, Firm, LostDispute, MoneyRules
 from remit.domain.invoice_batches import BatchLine, InvoiceBatch
 from remit.domain.invoices import Invoice, NumberSeries, Party, SpoiledNumber, issue
 from remit.domain.journal import (
@@ -212,6 +212,12 @@ accounts = st.builds(
     tags=tuples_of(texts),
     notes=maybe_text,
     switches=st.dictionaries(st.sampled_from(Automation), st.none() | instants, max_size=4),
+    dunning_policy_id=st.none() | words,
+    dunning_paused_until=st.none() | dates,
+    dunning_pause_reason=maybe_text,
+    promises=st.dictionaries(
+        currencies, st.builds(lambda on, amount: Promise(amount, on, on, amount), dates, st.integers(1, 10**9)), max_size=2
+    ),
     methods=methods,
     mode_changes=tuples_of(mode_changes),
     credit_limits=st.dictionaries(currencies, st.integers(0, 10**12), max_size=3),
@@ -230,7 +236,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 )
 json_objects = st.dictionaries(words, json_values, max_size=4)
 
-changes = st.builds(AccountChange, ids("acc"), st.integers(1, 10**6), instants, actors, json_objects, json_objects)
+changes = st.builds(AccountChange, ids("acc"), st.integers(1, 10**6), instants, actors, json_objects, json_objects, maybe_text)
 
 switches = st.dictionaries(st.sampled_from(Automation), instants)
 
@@ -238,7 +244,13 @@ switches = st.dictionaries(st.sampled_from(Automation), instants)
 @st.composite
 def policies(draw: st.DrawFn) -> DunningPolicy:
     days = sorted(draw(st.sets(st.integers(1, 400), min_size=1, max_size=4)))
-    return DunningPolicy(tuple(Tier(number, day, f"dunning_tier_{number}") for number, day in enumerate(days, 1)))
+    tiers = tuple(Tier(number, day, f"dunning_tier_{number}") for number, day in enumerate(days, 1))
+    offsets = sorted(draw(st.sets(st.integers(-400, 400), max_size=4)))
+    reminders = tuple(Reminder(offset, draw(words)) for offset in offsets)
+    return DunningPolicy(tiers, reminders, draw(words), draw(st.integers(0, 99)))
+
+
+policy_revisions = st.builds(PolicyRevision, policies(), actors, instants)
 
 
 money_rules = st.builds(
@@ -266,6 +278,8 @@ firms = st.builds(
     switches=switches,
     money=money_rules,
     mail_templates=st.dictionaries(words, words, max_size=2),
+    mail_rate=st.none() | st.integers(1, 500),
+    dunning_changes=st.builds(DunningChanges, st.integers(0, 99), st.integers(0, 99), st.none() | instants),
     version=versions,
 )
 
@@ -601,6 +615,8 @@ messages = st.builds(
     sent_at=st.none() | instants,
     provider_id=maybe_text,
     failure=maybe_text,
+    policy_id=st.none() | words,
+    policy_revision=st.none() | st.integers(0, 99),
     version=versions,
     html=st.just("") | texts,
     text=st.just("") | texts,
@@ -713,7 +729,7 @@ def balances(draw: st.DrawFn) -> Balance:
         sequence=draw(st.integers(0, 10**9)),
         last_hash=draw(st.text("0123456789abcdef", min_size=64, max_size=64)),
         look_again_on=draw(st.none() | dates),
-        dunning=DunningState(draw(st.integers(0, 9)), draw(st.none() | dates), draw(st.none() | dates)),
+        dunning=DunningState(draw(st.integers(0, 9)), *(draw(st.none() | dates) for _ in range(3)), draw(st.integers(-400, 1))),
         top_up=draw(st.builds(TopUpState, st.none() | ids("inv"), st.none() | dates, st.integers(0, 10**9), maybe_text)),
         version=draw(versions),
     )

@@ -19,6 +19,7 @@ from remit.domain import posting_rules
 from remit.domain.accounts import Account, AccountChange, Note
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
+from remit.domain.dunning import PolicyRevision
 from remit.domain.errors import RuleError
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
@@ -69,6 +70,7 @@ STORED: dict[type, st.SearchStrategy[Any]] = {
     NumberSeries: strategies.series,
     Guard: strategies.guards,
     Firm: strategies.firms,
+    PolicyRevision: strategies.policy_revisions,
     Export: strategies.exports,
     ChainMark: strategies.chain_marks,
     Totals: strategies.totals(),

@@ -15,6 +15,7 @@ from jinja2 import UndefinedError
 from local.email_templates import samples
 from local.email_templates.compiler import sources, stale_templates
 from remit.adapters.email import models
+from remit.adapters.email.catalogue import asking_letters
 from remit.adapters.email.rendering import Rendered, render
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import NotFoundError
@@ -70,6 +71,24 @@ def test_the_compiled_templates_are_what_their_sources_give() -> None:
 
 def test_every_template_of_the_default_dunning_policy_exists() -> None:
     assert {tier.template for tier in DunningPolicy().tiers} <= {source.stem for source in sources()}
+
+
+def test_D4_every_letter_that_asks_to_be_paid_can_be_a_tiers_or_a_reminders() -> None:
+    """A policy names any of them, so all are filled with the same figures."""
+    models = [EMAILS[name][1] for name in ("dunning_tier_1", "dunning_tier_3", "reminder_upcoming", "reminder_overdue")]
+    for template in asking_letters():
+        for model in models:
+            assert model["invoices"][0]["number"] in render(template, model).text
+    assert asking_letters() == {"dunning_tier_1", "dunning_tier_2", "dunning_tier_3", "reminder_upcoming", "reminder_overdue"}
+
+
+def test_D4_a_reminder_says_what_is_due_when_and_where_to_pay() -> None:
+    upcoming, overdue = (render(*EMAILS[name]) for name in ("reminder_upcoming", "reminder_overdue"))
+    assert_both_say(upcoming, "INV-2026-000482", "EUR 1,273.71", "due in 7 days")
+    assert upcoming.subject == "Coming up: invoice INV-2026-000482 of Northwind Cloud B.V., due in 7 days (EUR 1,273.71)"
+    assert_both_say(overdue, "INV-2026-000482", "INV-2026-000498", "EUR 1,878.71", "3 days overdue")
+    for letter, invoice in ((upcoming, "inv_482"), (overdue, "inv_498")):
+        assert all(f"/pay/acc_01jdxsample.{invoice}." in body for body in (letter.html, letter.text))
 
 
 @pytest.mark.parametrize("name", EMAILS)

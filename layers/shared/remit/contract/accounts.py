@@ -37,6 +37,7 @@ def _known_zone(name: str) -> str:
 TimeZone = Annotated[str, Field(max_length=64, examples=["Europe/Amsterdam"]), AfterValidator(_known_zone)]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["NL"])]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35, examples=["en"])]
+PolicyId = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$", examples=["standard"])]
 TermId = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$", examples=["net30"])]
 
 
@@ -94,6 +95,7 @@ class ChangeAccountBody(Body):
     switches: dict[Automation, Flag] | None = Field(
         None, description="What is done by itself for this account, if the firm wants it too; those not named stay as they are"
     )
+    dunning_policy_id: PolicyId | None = Field(None, description="By which policy it is reminded; null for the standard one")
     methods: Annotated[list[Method], Field(min_length=1)] | None = Field(
         None, description="How this customer may pay, whatever the terms would allow"
     )
@@ -112,7 +114,7 @@ class ChangeAccountBody(Body):
 
     def to_fields(self) -> dict[str, Any]:
         """The fields that were named, as the domain holds them. A null for one that cannot be empty is left out."""
-        nullable = {"time_zone", "default_term_id", "address", "notes", "auto_top_up"}
+        nullable = {"time_zone", "default_term_id", "address", "notes", "auto_top_up", "dunning_policy_id"}
         given: dict[str, Any] = {}
         for name in self.model_fields_set - {"mode"}:
             value = getattr(self, name)
@@ -219,6 +221,7 @@ class AccountView(View):
     tags: list[str]
     notes: str | None
     switches: dict[Automation, bool]
+    dunning_policy_id: str | None
     methods: list[Method]
     mode_changes: list[ModeChangeView] = Field(description="In order of time; postpaid before the first")
     credit_limits: dict[str, int]

@@ -95,3 +95,4 @@ class ChangeView(View):
     actor: ActorView
     before: dict[str, Any]
     after: dict[str, Any]
+    note: str | None

@@ -1,4 +1,4 @@
-"""Exports, runs and the clock as the API speaks of them."""
+"""Exports and the clock as the API speaks of them."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -28,18 +28,6 @@ class ExportView(View):
     control_totals: dict[str, Any] | None
     failure: str | None
     urls: dict[str, str] = {}
-
-
-class DunningRunView(View):
-    """A run that was started; `id` names the execution."""
-
-    id: str
-
-
-class RecurringPaymentRunView(View):
-    """A run that was started; `id` names the execution."""
-
-    id: str
 
 
 class ClockView(View):

@@ -11,9 +11,9 @@ from remit.contract.common import AmountMinor, Body, Currency, Day, Email, Flag,
 from remit.domain.accounts import TaxId
 from remit.domain.automations import Automation
 from remit.domain.collection import MAX_DAYS, MAX_RETRIES, RetryPolicy
-from remit.domain.dunning import DunningPolicy, Tier
-from remit.domain.firm import STANDARD_POLICY, Firm, LostDispute, MoneyRules
+from remit.domain.firm import Firm, LostDispute, MoneyRules
 from remit.domain.orders import OrderKind
+from remit.domain.pacing import MAX_RATE
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import (
     MAX_PARTS,
@@ -122,17 +122,11 @@ class MoneyRulesBody(Body):
     lost_dispute: LostDispute = LostDispute.REOPEN
 
 
-class TierBody(Body):
-    """A step of dunning: from this many days past due on."""
-
-    from_days: Annotated[int, Field(strict=True, ge=1, le=3650)]
-
-
 RetryDay = Annotated[int, Field(strict=True, ge=1, le=MAX_DAYS)]
 
 
 class FirmBody(Body):
-    """The whole profile; what is not named goes back to its default."""
+    """The whole profile; what is not named goes back to its default. The dunning policies have a way of their own."""
 
     name: ShortText
     email: Email
@@ -147,7 +141,6 @@ class FirmBody(Body):
     )
     tax_codes: Annotated[list[TaxCodeBody], Field(max_length=50)] = []
     terms: Annotated[list[TermBody], Field(max_length=50)] = []
-    dunning_tiers: Annotated[list[TierBody], Field(min_length=3, max_length=3)] | None = None
     switches: dict[Automation, Flag] = Field({}, description="What the firm wants done by itself; off unless named")
     money: MoneyRulesBody = MoneyRulesBody()
     collection_retries: Annotated[list[RetryDay], Field(max_length=MAX_RETRIES)] = Field(
@@ -155,12 +148,14 @@ class FirmBody(Body):
         description="Days after the due date, rising, on which a declined automatic charge is tried again; none: never",
         examples=[[3, 5, 7]],
     )
+    mail_rate: Annotated[int, Field(strict=True, ge=1, le=MAX_RATE)] | None = Field(
+        None, description="How many messages a second a dunning run sends at most; as fast as it can unless named"
+    )
 
     def to_domain(self) -> Firm:
-        """Raises `InvalidError` for codes, terms or tiers that contradict themselves."""
+        """Raises `InvalidError` for codes or terms that contradict themselves."""
         codes = [TaxCode(code.code, code.kind, code.rate, code.reason) for code in self.tax_codes]
         terms = [term.to_domain() for term in self.terms]
-        tiers = tuple(Tier(n, tier.from_days, f"dunning_tier_{n}") for n, tier in enumerate(self.dunning_tiers or (), 1))
         return Firm(
             name=self.name,
             email=self.email,
@@ -173,10 +168,10 @@ class FirmBody(Body):
             templates={str(kind): template for kind, template in self.templates.items()},
             tax_codes={code.code: code for code in codes},
             terms={term.id: term for term in terms},
-            dunning_policies={STANDARD_POLICY: DunningPolicy(tiers)} if tiers else {},
             switches={automation: NEVER for automation, on in self.switches.items() if on},
             money=MoneyRules(**self.money.model_dump()),
             collection_retries=RetryPolicy(tuple(self.collection_retries)),
+            mail_rate=self.mail_rate,
         )
 
 
@@ -230,11 +225,6 @@ class MoneyRulesView(View):
     lost_dispute: LostDispute
 
 
-class TierView(View):
-    number: int
-    from_days: int
-
-
 class SwitchView(View):
     """Whether an automation is on, and since when; nothing is done for the time before."""
 
@@ -254,11 +244,11 @@ class FirmView(View):
     templates: dict[str, str]
     tax_codes: list[TaxCodeView]
     terms: list[TermView]
-    dunning_tiers: list[TierView]
     switches: dict[Automation, SwitchView]
     money: MoneyRulesView
     collection_retries: list[int]
     mail_templates: dict[str, str] = Field(description="`invoice_issued/de` → the version in use; set by itself")
+    mail_rate: int | None
 
     @classmethod
     def of(cls, firm: Firm) -> "FirmView":
@@ -268,7 +258,6 @@ class FirmView(View):
             | {
                 "tax_codes": list(firm.tax_codes.values()),
                 "terms": list(firm.terms.values()),
-                "dunning_tiers": list(firm.dunning_policies.get(STANDARD_POLICY, DunningPolicy()).tiers),
                 "switches": {
                     automation: {"on": automation in firm.switches, "since": firm.switches.get(automation)}
                     for automation in Automation

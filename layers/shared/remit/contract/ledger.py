@@ -203,6 +203,8 @@ class MessageView(View):
     sent_at: datetime | None
     failure: str | None
     about: list[str] = Field(description="Ids of the documents that it tells of")
+    policy_id: str | None = Field(description="The dunning policy by which it was sent, if by one")
+    policy_revision: int | None
     delivery: DeliveryKind | None = Field(description="What counts of all that the mail provider said of it")
     template_failure: str | None = Field(description="Why the firm's own template was not used")
 

@@ -97,7 +97,7 @@ class ChangeSubscriptionBody(Body):
         return ChangeOfSubscription(account_id, subscription_id, self.plan_id, self.quantity, self.when)
 
 
-class PauseBody(Body):
+class PauseSubscriptionBody(Body):
     """Periods that begin on `from_on` (today, unless named) or later are not billed."""
 
     from_on: Day | None = None

@@ -149,7 +149,7 @@ class Account:
     `language` is a BCP 47 tag, `time_zone` an IANA name or None for the firm's own. `switches` are
     this account's say in the firm's automations (D1): since when it was turned on again, None for off; what is not named
     has been on since the account was opened. `dunning_policy_id`: None for the firm's standard one. `dunning_paused_until`:
-    silent through that day (D6). `promises`: currency → the last promise to pay (D8).
+    silent through that day (D6), for `dunning_pause_reason`. `promises`: currency → the last promise to pay (D8).
 
     `methods`: how this customer may pay, whatever the terms would allow. `mode_changes` are the account's payment modes
     in order of time, postpaid before the first. `credit_limits`: currency → minor units; postpaid without one has no
@@ -173,6 +173,7 @@ class Account:
     switches: Mapping[Automation, datetime | None] = field(default_factory=dict)
     dunning_policy_id: str | None = None
     dunning_paused_until: date | None = None
+    dunning_pause_reason: str | None = None
     promises: Mapping[str, Promise] = field(default_factory=dict)
     methods: tuple[Method, ...] = tuple(Method)
     mode_changes: tuple[ModeChange, ...] = ()
@@ -250,7 +251,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """One line of an account's history: its number 1, 2, 3…, what changed, from what to what, who did it."""
+    """One line of an account's history: its number 1, 2, 3…, what changed, from what to what, who did it, and why, where it
+    was asked."""
 
     account_id: str
     number: int
@@ -258,6 +260,7 @@ class AccountChange:
     actor: Actor
     before: dict[str, Any]
     after: dict[str, Any]
+    note: str | None = None
 
 
 def change(account: Account, changes: dict[str, Any], now: datetime) -> tuple[Account, dict[str, Any]]:

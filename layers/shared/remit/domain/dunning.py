@@ -9,15 +9,19 @@ after. A *notice* (D5) is about all that is overdue, in tiers by the age of the 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 
-from remit.domain.errors import InvalidError
+from remit.domain.actor import Actor
+from remit.domain.errors import InvalidError, RuleError
 from remit.domain.terms import Part
 
 MAX_TIERS = 10
 MAX_REMINDERS = 20
 LAST_DAY = 3650
-"""How far from the due date a step may lie, in days."""
+"""How far from the due date a step may lie, and how far ahead a pause may end, in days."""
+LONGEST_PROMISE = 90
+"""How many days ahead a promise to pay may lie (D8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class DunningPolicy:
-    """How a firm reminds. `revision` counts the changes of the policy `id`; a message names both.
+    """How a firm reminds. `revision` counts the changes of the policy `id`; a message names both. Revision 0 is the policy that
+    Remit comes with, before anybody has set one.
 
     Tiers in rising order: by default a friendly notice after 3 days, a firm one after 14, a last one after 30. Reminders in
     rising order of their offset, none by default.
@@ -48,7 +53,7 @@ class DunningPolicy:
     tiers: tuple[Tier, ...] = (Tier(1, 3, "dunning_tier_1"), Tier(2, 14, "dunning_tier_2"), Tier(3, 30, "dunning_tier_3"))
     reminders: tuple[Reminder, ...] = ()
     id: str = "standard"
-    revision: int = 1
+    revision: int = 0
 
     def __post_init__(self) -> None:
         days = [tier.from_days for tier in self.tiers]
@@ -74,6 +79,15 @@ class DunningPolicy:
     def first_look_days(self) -> int:
         """When an account deserves attention first, in days after a due date: by default the day after it."""
         return min(1, *(reminder.offset_days for reminder in self.reminders)) if self.reminders else 1
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRevision:
+    """One line of a policy's history, written once: how it was from `set_at` on, and who decided so."""
+
+    policy: DunningPolicy
+    actor: Actor
+    set_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +161,15 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Send `tier`'s letter, listing `parts` (all that is overdue, oldest first); `net_minor`, per currency, is asked for."""
+    """Send `tier`'s letter, listing `parts` (all that is overdue, oldest first); `net_minor`, per currency, is asked for.
+
+    `after_silence`: the first day after the last pause or broken promise, since which the tier counts as not yet said.
+    """
 
     tier: Tier
     parts: tuple[OpenPart, ...]
     net_minor: dict[str, int]
+    after_silence: date | None = None
 
     @property
     def oldest_due(self) -> date:
@@ -218,9 +236,12 @@ def said_after(situation: Situation, decision: Decision, policy: DunningPolicy, 
     said = replace(situation.said, first_look_days=policy.first_look_days if situation.reminders_since else 1)
     if decision.why != "paused" and situation.reminders_since and policy.reminders:
         said = replace(said, reminded_through=today)
-    if notice := decision.notice:
-        said = replace(said, tier=notice.tier.number, oldest_due=notice.oldest_due, notified_on=today)
-    return said
+    return said_by(decision.notice, said, today) if decision.notice else said
+
+
+def said_by(notice: Notice, said: DunningState, today: date) -> DunningState:
+    """What has been said once the notice was sent."""
+    return replace(said, tier=notice.tier.number, oldest_due=notice.oldest_due, notified_on=today)
 
 
 def _is_open(part: OpenPart) -> bool:
@@ -228,6 +249,45 @@ def _is_open(part: OpenPart) -> bool:
 
 
 # Promises
+
+
+class PromiseState(StrEnum):
+    """What has become of a promise to pay."""
+
+    OPEN = "open"
+    KEPT = "kept"
+    BROKEN = "broken"
+
+
+def promise_state(promise: Promise, currency: str, situation: Situation, today: date) -> PromiseState:
+    """Kept as soon as enough was paid, also late; broken from the day after on."""
+    if promise.is_kept(overdue_minor(situation.parts, situation.available_credit, currency, promise.made_on)):
+        return PromiseState.KEPT
+    return PromiseState.OPEN if today <= promise.by else PromiseState.BROKEN
+
+
+def make_promise(situation: Situation, currency: str, amount_minor: int, by: date, today: date) -> Promise:
+    """A new promise of a customer (D8): of no more than is overdue net of credit, for a day from today on.
+
+    `RuleError` `nothing_overdue`, `promise_exceeds_overdue` or `promise_out_of_range`, whose facts say what would be allowed.
+    """
+    latest = today + timedelta(days=LONGEST_PROMISE)
+    if not today <= by <= latest:
+        facts = {"earliest": today.isoformat(), "latest": latest.isoformat()}
+        raise RuleError("promise_out_of_range", f"A promise is for today or one of the next {LONGEST_PROMISE} days.", **facts)
+    overdue = overdue_minor(situation.parts, situation.available_credit, currency, today)
+    if not overdue:
+        raise _nothing_overdue(situation, today)
+    if amount_minor > overdue:
+        detail = "More is promised than is overdue, net of credit."
+        raise RuleError("promise_exceeds_overdue", detail, currency=currency, overdue_minor=overdue)
+    return Promise(amount_minor, by, today, overdue)
+
+
+def _nothing_overdue(situation: Situation, today: date) -> RuleError:
+    """Nothing is overdue that credit does not cover; `overdue_minor`: in which currencies there is something."""
+    _, net = owing(situation.parts, situation.available_credit, today)
+    return RuleError("nothing_overdue", "Nothing is overdue, net of credit, that a reminder could ask for.", overdue_minor=net)
 
 
 def _promised(parts: Sequence[OpenPart], situation: Situation, today: date) -> dict[str, Promise]:
@@ -280,7 +340,25 @@ def _notice(
     if said >= tier.number or situation.said.notified_on == today:
         tomorrow = today + timedelta(days=1) if said < tier.number else None
         return None, _earliest(next_tier_on, next_overdue, tomorrow), "already_notified"
-    return Notice(tier, tuple(overdue), net), _earliest(next_tier_on, next_overdue), "notice"
+    return Notice(tier, tuple(overdue), net, silence_ended), _earliest(next_tier_on, next_overdue), "notice"
+
+
+def notice_by_hand(situation: Situation, policy: DunningPolicy, today: date) -> Notice:
+    """The notice that fits today, whether or not it was said before (D8): a person asked for it, so neither a pause, a promise
+    nor a switch holds it back.
+
+    `RuleError` `nothing_overdue` or `below_first_tier`, with the day from which there would be one.
+    """
+    parts = sorted((part for part in situation.parts if _is_open(part)), key=lambda part: (part.due_date, part.number))
+    overdue, net = owing(parts, situation.available_credit, today)
+    if not overdue:
+        raise _nothing_overdue(situation, today)
+    tier = policy.tier_at(overdue[0].part.days_overdue(today))
+    if tier is None:
+        first_on = overdue[0].due_date + timedelta(days=policy.tiers[0].from_days)
+        detail = "What is overdue has not reached the first tier yet."
+        raise RuleError("below_first_tier", detail, first_tier_on=first_on.isoformat())
+    return Notice(tier, tuple(overdue), net)
 
 
 def owing(parts: Iterable[OpenPart], available_credit: Mapping[str, int], today: date) -> tuple[list[OpenPart], dict[str, int]]:

@@ -1,7 +1,7 @@
 """What the firm decides once for all its accounts: identity, taxes, terms, automations (data, not code)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -21,6 +21,11 @@ INVOICE_TEMPLATES = ("invoice",)
 
 STANDARD_POLICY = "standard"
 """The dunning policy of accounts that have none of their own."""
+
+MAX_POLICIES = 50
+
+DUNNING_SWITCHES = frozenset({Automation.DUNNING, Automation.REMINDERS})
+"""What a dunning run does; with all of them off it looks at nobody."""
 
 
 class LostDispute(StrEnum):
@@ -48,6 +53,23 @@ class MoneyRules:
 
 
 @dataclass(frozen=True, slots=True)
+class DunningChanges:
+    """How often a policy or a switch of dunning was changed, and up to which of these changes a run has looked at every account
+    that owes anything since: the accounts are woken by the run, not by the request."""
+
+    count: int = 0
+    swept: int = 0
+    changed_at: datetime | None = None
+
+    @property
+    def pending(self) -> bool:
+        return self.swept < self.count
+
+    def changed(self, now: datetime) -> "DunningChanges":
+        return replace(self, count=self.count + 1, changed_at=now)
+
+
+@dataclass(frozen=True, slots=True)
 class Firm:
     """The firm's profile and rules.
 
@@ -55,7 +77,8 @@ class Firm:
     kind of order → the template of its invoices (I7), `invoice` unless named. `switches`: what the firm wants done by itself,
     and since when (D1). `dunning_policies` by id; the default policy stands for a `standard` one that is not there.
     `collection_retries`: when a declined collection is tried again (S4). `mail_templates`: `invoice_issued/de` → the version of
-    the firm's own template that is in use (N4); the built-in one unless named.
+    the firm's own template that is in use (N4); the built-in one unless named. `mail_rate`: how many messages a second a
+    dunning run sends at most; None: as fast as it can.
     """
 
     name: str
@@ -74,6 +97,8 @@ class Firm:
     money: MoneyRules = field(default_factory=MoneyRules)
     collection_retries: RetryPolicy = field(default_factory=RetryPolicy)
     mail_templates: Mapping[str, str] = field(default_factory=dict)
+    mail_rate: int | None = None
+    dunning_changes: DunningChanges = field(default_factory=DunningChanges)
     version: int = 0
 
     def __post_init__(self) -> None:
@@ -107,7 +132,19 @@ class Firm:
 
     def dunning_policy(self, account: Account) -> DunningPolicy:
         """The account's own policy, or else the standard one."""
-        return self.dunning_policies.get(account.dunning_policy_id or STANDARD_POLICY, DunningPolicy())
+        return self.policies.get(account.dunning_policy_id or STANDARD_POLICY, DunningPolicy())
+
+    @property
+    def policies(self) -> Mapping[str, DunningPolicy]:
+        """The dunning policies by id, the standard one among them."""
+        return {STANDARD_POLICY: DunningPolicy(), **self.dunning_policies}
+
+    def policy(self, policy_id: str) -> DunningPolicy:
+        try:
+            return self.policies[policy_id]
+        except KeyError:
+            known = sorted(self.policies)
+            raise InvalidError("unknown_dunning_policy", f"The firm has no dunning policy {policy_id!r}.", known=known) from None
 
     def first_look_days(self, account: Account) -> int:
         """When a new due date of the account deserves attention first: that day plus so many (D4)."""

@@ -57,6 +57,7 @@ class Message:
     `html` and `text` are what was sent, but for the secrets of links, which are masked; empty where nothing was to be sent.
     `template_failure`: why the firm's own template was not used. `about`: the ids of the documents that it tells of.
     `deliveries`: what the provider said, at most one event of each kind, in the order in which they count.
+    `policy_id` and `policy_revision`: the dunning policy by which it was sent, if by one.
     """
 
     id: str
@@ -76,6 +77,8 @@ class Message:
     text: str = ""
     template_failure: str | None = None
     deliveries: tuple[DeliveryEvent, ...] = ()
+    policy_id: str | None = None
+    policy_revision: int | None = None
     version: int = 0
 
     @property

@@ -5,12 +5,13 @@ from typing import Any
 
 from remit.domain.accounts import Account, AccountChange, change, setting
 from remit.domain.actor import Actor
-from remit.domain.firm import Firm
+from remit.domain.firm import DUNNING_SWITCHES, Firm
 from remit.domain.money import exponent
 from remit.usecases.idempotency import persist
 from remit.usecases.loading import need_account
 from remit.usecases.ports import Books, Changes, Clock, Journal, account_ref
 from remit.usecases.resume_collection import resume_collection
+from remit.usecases.wake_account import read_to_wake, woken
 
 
 def change_account(
@@ -19,9 +20,10 @@ def change_account(
     """Set the settings named in `changes`; setting what is already so writes nothing, so a repeat is harmless.
 
     Switching automatic collection on goes on with the invoices that were stopped, one a day, oldest first, and makes up for no
-    attempt that was missed (S4); those that are open keep what was said when they were issued.
+    attempt that was missed (S4); those that are open keep what was said when they were issued. Another dunning policy, or
+    dunning or reminders turned on, wake the account: the next run looks at it.
 
-    `NotFoundError` for an unknown account, `InvalidError` for a currency or term that does not exist.
+    `NotFoundError` for an unknown account, `InvalidError` for a currency, term or policy that does not exist.
     """
     require_known(changes, firm)
 
@@ -32,7 +34,9 @@ def change_account(
         if not before:
             return [], account
         after = {name: setting(changed, name) for name in before}
-        return [changed, AccountChange(account_id, changed.version + 1, now, actor, before, after)], changed
+        wakes = any(_wakes(name, value) for name, value in after.items())
+        balances = woken(read_to_wake(account_id, journal)[1], firm.today(now)) if wakes else []
+        return [changed, AccountChange(account_id, changed.version + 1, now, actor, before, after), *balances], changed
 
     changed = persist(books, decide)
     if changes.get("collect_automatically"):
@@ -40,8 +44,12 @@ def change_account(
     return changed
 
 
+def _wakes(name: str, value: Any) -> bool:
+    return name == "dunning_policy_id" or (name in DUNNING_SWITCHES and value)
+
+
 def require_known(settings: Mapping[str, Any], firm: Firm) -> None:
-    """`InvalidError` for a currency or payment term among the settings that does not exist."""
+    """`InvalidError` for a currency, payment term or dunning policy among the settings that does not exist."""
     currencies = [settings["default_currency"]] if "default_currency" in settings else []
     currencies += settings.get("credit_limits", ())
     if auto_top_up := settings.get("auto_top_up"):
@@ -50,3 +58,5 @@ def require_known(settings: Mapping[str, Any], firm: Firm) -> None:
         exponent(currency)
     if settings.get("default_term_id"):
         firm.term(settings["default_term_id"])
+    if settings.get("dunning_policy_id"):
+        firm.policy(settings["dunning_policy_id"])

@@ -1,30 +1,33 @@
-"""Dun one account: decide, send at most one notice, and say when to look again (D5, D7)."""
+"""Dun one account: decide, send what is due, and say when to look again (D4, D5, D7)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from remit.domain.accounts import Account, PaymentMode
-from remit.domain.automations import Automation
-from remit.domain.dunning import Decision, DunningState, Notice, OpenPart, Situation, decide, said_after
-from remit.domain.errors import NotFoundError, TransientError
+from remit.domain.accounts import Account
+from remit.domain.dunning import Decision, DueReminder, DunningPolicy, DunningState, Notice, OpenPart, decide, said_after
+from remit.domain.errors import NotFoundError
 from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.messages import Message
-from remit.domain.open_items import OpenItem
+from remit.usecases.dunning_situation import find_situation, last_said
 from remit.usecases.idempotency import persist
 from remit.usecases.ports import Books, Changes, Clock, Journal, Letters, Mailer, balance_ref
 from remit.usecases.send_message import send_once
 
+NO_DAY_KNOWN = date.max
+"""The place in the agenda of who owes something, but whom no day calls for: a change of the policy must find everybody."""
+
 
 @dataclass(frozen=True, slots=True)
 class DunningOutcome:
-    """What came of looking at one account. `why` is the decision's word."""
+    """What came of looking at one account. `why` is the decision's word; `message_id` is the notice's."""
 
     account_id: str
     why: str
     tier: int | None = None
     message_id: str | None = None
+    reminder_ids: tuple[str, ...] = ()
 
 
 def dun_account(
@@ -32,75 +35,88 @@ def dun_account(
 ) -> DunningOutcome:
     """Read what is owed now, decide, send, then move the account on in the agenda; safe to run again at any point.
 
-    The notice is sent before the agenda moves: a crash in between finds the message sent and only moves on.
-    `TransientError` while the index is behind the ledger, which is seen by its sum.
+    Letters are sent before the agenda moves, each under an id of its own: a crash in between finds what was sent, sends the
+    rest and moves on. `TransientError` while the index is behind the ledger, which is seen by its sum.
     """
     account, balances = journal.account_with_balances(account_id)
     if account is None:
         raise NotFoundError("account_not_found", "There is no such account.", id=account_id)
     today = firm.today(clock.now())
-    since = firm.switched_on(Automation.DUNNING, account)
-    situation = Situation(
-        parts=_open_parts(account_id, balances, journal),
-        said=_last_said(balance.dunning for balance in balances),
-        available_credit={balance.currency: balance.credit_minor + max(0, balance.prepaid_minor) for balance in balances},
-        notices_since=firm.today(since) if since else None,
-        paused_until=account.dunning_paused_until,
-        promises=account.promises,
-    )
+    situation = find_situation(account, balances, firm, journal).situation
     policy = firm.dunning_policy(account)
     decision = decide(situation, policy, today)
+    post = _Post(firm, account, policy, books, letters, mailer, clock)
     notice = decision.notice
-    message = _send(notice, firm, account, books, letters, mailer, clock) if notice else None
+    message = post.notice(notice) if notice else None
+    reminders = [post.reminder(due) for due in decision.reminders]
     state = said_after(situation, decision, policy, today)
     for balance in balances:
         _move_on(balance, decision, state, today, books)
-    return DunningOutcome(account_id, decision.why, notice.tier.number if notice else None, message.id if message else None)
-
-
-def _open_parts(account_id: str, balances: Sequence[Balance], journal: Journal) -> list[OpenPart]:
-    """Every open part, from the index, proved current by the ledger: Σ open = receivable (L6).
-
-    What is in dispute is left out (D7), and so is what a prepaid account owes (D10).
-    """
-    found: list[OpenPart] = []
-    for balance in balances:
-        if balance.receivable_minor == 0:
-            continue
-        items: Sequence[OpenItem] = journal.open_items(account_id, balance.currency)
-        if sum(item.open_minor for item in items) != balance.receivable_minor:
-            raise TransientError("index_behind", "The index of open items has not caught up with the ledger.")
-        found += [
-            OpenPart(item.invoice_id, item.number, item.currency, item.issued_on, part)
-            for item in items
-            if item.mode is PaymentMode.POSTPAID and not item.disputed_by
-            for part in item.parts
-            if part.open_minor
-        ]
-    return found
-
-
-def _last_said(states: Iterable[DunningState]) -> DunningState:
-    """One notice covers all currencies, so the last one said counts for all."""
-    return max(states, key=lambda said: said.notified_on or date.min, default=DunningState())
-
-
-def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: Letters, mailer: Mailer, clock: Clock) -> Message:
-    oldest = notice.parts[0]
-    message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.due_date.isoformat()}_tier{notice.tier.number}"
-    invoices = tuple(dict.fromkeys(item.invoice_id for item in notice.parts))
-    return send_once(
-        message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock, about=invoices
+    return DunningOutcome(
+        account_id,
+        decision.why,
+        notice.tier.number if notice else None,
+        message.id if message else None,
+        tuple(reminder.id for reminder in reminders),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """Sends an account's letters, each once: a letter's id says which it is."""
+
+    firm: Firm
+    account: Account
+    policy: DunningPolicy
+    books: Books
+    letters: Letters
+    mailer: Mailer
+    clock: Clock
+
+    def notice(self, notice: Notice) -> Message:
+        """A tier of an episode, and once more after each silence."""
+        oldest = notice.parts[0]
+        silence = f"_after{notice.after_silence.isoformat()}" if notice.after_silence else ""
+        message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.due_date.isoformat()}_tier{notice.tier.number}{silence}"
+        return send_once(
+            message_id,
+            self.account,
+            lambda: self.letters.dunning(self.firm, self.account, notice, self.clock.now()),
+            self.books,
+            self.mailer,
+            self.clock,
+            about=invoices_of(notice.parts),
+            policy=self.policy,
+        )
+
+    def reminder(self, due: DueReminder) -> Message:
+        """An offset of the first part that the letter lists."""
+        first = due.parts[0]
+        message_id = f"msg_reminder_{first.invoice_id}_{first.due_date.isoformat()}_{due.reminder.offset_days}"
+        return send_once(
+            message_id,
+            self.account,
+            lambda: self.letters.reminder(self.firm, self.account, due, self.clock.now()),
+            self.books,
+            self.mailer,
+            self.clock,
+            about=invoices_of(due.parts),
+            policy=self.policy,
+        )
+
+
+def invoices_of(parts: Sequence[OpenPart]) -> tuple[str, ...]:
+    """The ids of the invoices that a letter lists, each once."""
+    return tuple(dict.fromkeys(part.invoice_id for part in parts))
 
 
 def _move_on(balance: Balance, decision: Decision, said: DunningState, today: date, books: Books) -> None:
     """Store when to look again, and what was said.
 
-    Something may be posted meanwhile: its balance stands, what was said is put on top, and since the decision did not
-    know of it, the account is looked at again tomorrow. A conflict with no new entry was our own lost reply.
+    Something may be posted meanwhile, or somebody wake the account: its balance stands, what was said is put on top, and
+    since the decision did not know of it, the account is looked at again tomorrow. A conflict after which the balance is as
+    it was wanted was our own lost reply.
     """
-    decided_at = balance.sequence
     ref = balance_ref(balance.account_id, balance.currency)
 
     known: Balance | None = balance  # as it was read when it was decided; after a lost race as it is
@@ -109,9 +125,15 @@ def _move_on(balance: Balance, decision: Decision, said: DunningState, today: da
         nonlocal known
         current = known or books.load(ref).get(ref) or balance
         known = None
-        state = _last_said([said, current.dunning])
-        next_look = decision.look_again_on if current.sequence == decided_at else today + timedelta(days=1)
-        moved = replace(current, dunning=state, look_again_on=next_look if current.receivable_minor else None)
+        state = replace(last_said([said, current.dunning]), first_look_days=said.first_look_days)
+        moved = _placed(replace(current, dunning=state), decision.look_again_on or NO_DAY_KNOWN)
+        if moved != current and current.version != balance.version:
+            moved = _placed(moved, today + timedelta(days=1))
         return ([] if moved == current else [moved]), None
 
     persist(books, move)
+
+
+def _placed(balance: Balance, next_look: date) -> Balance:
+    """Who owes nothing has no place in the agenda."""
+    return replace(balance, look_again_on=next_look if balance.receivable_minor else None)

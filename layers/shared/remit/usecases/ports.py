@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from remit.domain.accounts import Account, AccountChange, Note, SavedMethod
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
-from remit.domain.dunning import Notice
+from remit.domain.dunning import DueReminder, Notice, PolicyRevision
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
@@ -160,6 +160,10 @@ def summary_schedule_ref(schedule_id: str) -> Ref[SummarySchedule]:
 
 def summary_enrolment_ref(account_id: str, schedule_id: str) -> Ref[SummaryEnrolment]:
     return Ref(SummaryEnrolment, account_id, schedule_id)
+
+
+def policy_revision_ref(policy_id: str, revision: int) -> Ref[PolicyRevision]:
+    return Ref(PolicyRevision, policy_id, str(revision))
 
 
 def firm_ref() -> Ref[Firm]:
@@ -313,7 +317,10 @@ class Agenda(Protocol):
     """What is due by date: found by an index that holds nothing else."""
 
     def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
-        """Things of a kind due at `until` (ISO date or instant) or before, at most about `limit`, and where to go on."""
+        """Things of a kind due at `until` (ISO date or instant) or before, at most `limit`, and where to go on.
+
+        Going on is safe while things move: those that stay are found once, one that moves behind the cursor again.
+        """
         ...
 
 
@@ -369,6 +376,8 @@ class Letters(Protocol):
     def receipt(self, firm: Firm, account: Account, payment: Payment, invoices: Sequence[OpenItem], now: datetime) -> Letter: ...
 
     def dunning(self, firm: Firm, account: Account, notice: Notice, now: datetime) -> Letter: ...
+
+    def reminder(self, firm: Firm, account: Account, due: DueReminder, now: datetime) -> Letter: ...
 
     def summary(self, firm: Firm, account: Account, summary: OpenInvoices | RecentTransactions, now: datetime) -> Letter: ...
 

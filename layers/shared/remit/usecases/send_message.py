@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from remit.domain.accounts import Account
+from remit.domain.actor import Actor
+from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import ConflictError, RuleError, TransientError
-from remit.domain.messages import Message, MessageStatus
+from remit.domain.messages import AUTOMATION, Message, MessageStatus
 from remit.usecases.guards import AlreadyExistsError
 from remit.usecases.loading import need
 from remit.usecases.ports import Books, Clock, Letter, Mailer, message_ref
@@ -25,9 +27,12 @@ def send_once(
     clock: Clock,
     *,
     about: Sequence[str] = (),
+    policy: DunningPolicy | None = None,
+    actor: Actor = AUTOMATION,
 ) -> Message:
     """Claim the message, hand the mail over, mark it as sent; a repeat finds it sent and does nothing. `about`: the ids of the
-    documents that it tells of, in whose timelines it stands.
+    documents that it tells of, in whose timelines it stands. `policy`: the dunning policy by which it is sent. `actor`: who
+    asked for it.
 
     The claim comes first, so two machines never send the same message at once; what was said before is read only when
     the claim meets it, because a message is nearly always new. The claim holds the letter as it is going to be sent, so
@@ -38,7 +43,7 @@ def send_once(
     known to be bad as `SUPPRESSED`.
     """
     now = clock.now()
-    claim = _claim(message_id, account, write(), about, now)
+    claim = _claim(message_id, account, write(), now, actor, about, policy)
     try:
         books.commit([claim])
     except AlreadyExistsError:
@@ -79,7 +84,15 @@ def _stored(outcome: Message, books: Books) -> Message:
     return outcome
 
 
-def _claim(message_id: str, account: Account, letter: Letter, about: Sequence[str], now: datetime) -> Message:
+def _claim(
+    message_id: str,
+    account: Account,
+    letter: Letter,
+    now: datetime,
+    actor: Actor,
+    about: Sequence[str],
+    policy: DunningPolicy | None,
+) -> Message:
     problem = account.unreachable
     return Message(
         id=message_id,
@@ -91,7 +104,10 @@ def _claim(message_id: str, account: Account, letter: Letter, about: Sequence[st
         status=MessageStatus.SUPPRESSED if problem else MessageStatus.SENDING,
         claimed_at=now,
         failure=f"address: {problem.kind}" if problem else None,
+        actor=actor,
         about=tuple(about),
+        policy_id=policy.id if policy else None,
+        policy_revision=policy.revision if policy else None,
         html=letter.html,
         text=letter.text,
         template_failure=letter.template_failure,

@@ -254,16 +254,30 @@ class DynamoAgenda:
     """The agenda index. See `usecases.ports.Agenda`."""
 
     def due(self, kind: AgendaKind, until: str, cursor: str | None, limit: int) -> tuple[list[DueThing], str | None]:
-        """`cursor` is the number of the shard to read next: what is due in a shard comes in one piece."""
+        """`cursor` is the place of the last thing returned: what is moved on meanwhile shifts nothing."""
         connection()
+        first, behind = keys.agenda_place_of(cursor) if cursor else (0, None)
         due: list[DueThing] = []
         with reading():
-            for shard in range(int(cursor or 0), keys.SHARDS):
-                found = Record.agenda_index.query(keys.agenda(kind, shard), AgendaIndex.agenda_at <= until)
-                due += [DueThing(*keys.owner_and_id(record.pk, record.sk)) for record in found]
-                if len(due) >= limit and shard + 1 < keys.SHARDS:
-                    return due, str(shard + 1)
+            for shard in range(first, keys.SHARDS):
+                partition = keys.agenda(kind, shard)
+                found = Record.agenda_index.query(
+                    partition,
+                    AgendaIndex.agenda_at <= until,
+                    limit=limit - len(due),
+                    last_evaluated_key=_agenda_key(partition, *behind) if behind else None,
+                )
+                for record in found:
+                    due.append(DueThing(*keys.owner_and_id(record.pk, record.sk)))
+                    if len(due) == limit:
+                        return due, keys.agenda_place(shard, record.agenda_at, record.pk, record.sk)
+                behind = None
         return due, None
+
+
+def _agenda_key(partition: str, at: str, pk: str, sk: str) -> dict[str, dict[str, str]]:
+    """The key behind which a query of the agenda goes on."""
+    return {"agenda_pk": {"S": partition}, "agenda_at": {"S": at}, "PK": {"S": pk}, "SK": {"S": sk}}
 
 
 def _condition(record: Record) -> Any:

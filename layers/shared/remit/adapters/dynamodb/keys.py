@@ -27,6 +27,7 @@
 | spoiled number (immutable) | `S#<series>` | `V#<number>` | listing `L#document#<series>` / date, number |
 | invoice batch | `A#` | `K#<id>` | agenda `G#invoice_batch#<shard>` / instant, until it is finished |
 | guard | `R#<kind>#<value>` | `R` | |
+| revision of a dunning policy (immutable) | `D#<policy>` | `<revision>` | |
 | export | `E#<id>` | `E` | |
 | mark: how far a chain is counted in the totals | `Y#<account>` | `<currency>` | |
 | totals: how things stand | `T#<generation>` | `<currency>#<shard>` | |
@@ -228,6 +229,10 @@ def guarded_fact(partition: str) -> tuple[str, str]:
     return kind, value
 
 
+def policy_revision(policy_id: str, revision: int) -> tuple[str, str]:
+    return f"D#{policy_id}", f"{revision:08d}"
+
+
 def export(export_id: str) -> tuple[str, str]:
     return f"E#{export_id}", "E"
 
@@ -318,6 +323,17 @@ def open_position(account_id: str, currency: str, due: date, invoice_id: str) ->
 def agenda(kind: str, shard_number: int) -> str:
     """Partition of the agenda for things of one kind."""
     return f"G#{kind}#{shard_number}"
+
+
+def agenda_place(shard_number: int, at: str = "", pk: str = "", sk: str = "") -> str:
+    """Where a reader of the agenda goes on: behind an item of a shard, or at its beginning."""
+    return "|".join((str(shard_number), at, pk, sk))
+
+
+def agenda_place_of(cursor: str) -> tuple[int, tuple[str, str, str] | None]:
+    """The shard, and the item behind which to go on: when it is due, its PK and SK; None: from the beginning."""
+    shard_number, at, pk, sk = cursor.split("|")
+    return int(shard_number), (at, pk, sk) if at else None
 
 
 def id_of(sort_key: str) -> str:

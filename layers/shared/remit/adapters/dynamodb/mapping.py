@@ -21,7 +21,7 @@ from remit.domain.accounts import Account, AccountChange, Note
 from remit.domain.actor import Actor, Channel
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
-from remit.domain.dunning import DunningState
+from remit.domain.dunning import DunningState, PolicyRevision
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
@@ -496,6 +496,11 @@ def _firm_to(firm: Firm) -> r.Record:
     return r.FirmRecord(*keys.FIRM, body=_json(firm))
 
 
+def _policy_revision_to(revision: PolicyRevision) -> r.Record:
+    pk, sk = keys.policy_revision(revision.policy.id, revision.policy.revision)
+    return r.PolicyRevisionRecord(pk, sk, body=_json(revision))
+
+
 def _export_to(export: Export) -> r.Record:
     pk, sk = keys.export(export.id)
     return r.ExportRecord(pk, sk, body=_json(export))
@@ -561,6 +566,7 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     InvoiceBatch: _invoice_batch_to,
     Guard: _guard_to,
     Firm: _firm_to,
+    PolicyRevision: _policy_revision_to,
     Export: _export_to,
     ChainMark: _chain_mark_to,
     Totals: _totals_to,
@@ -594,6 +600,7 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.InvoiceBatchRecord: lambda record: _inflate(record.deflated, InvoiceBatch),
     r.GuardRecord: _guard_from,
     r.FirmRecord: lambda record: _merge(Firm, record.body),
+    r.PolicyRevisionRecord: lambda record: _merge(PolicyRevision, record.body),
     r.ExportRecord: lambda record: _merge(Export, record.body),
     r.ChainMarkRecord: _chain_mark_from,
     r.TotalsRecord: _totals_from,
@@ -626,6 +633,7 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     InvoiceBatch: lambda ref: keys.invoice_batch(ref.id),
     Guard: lambda ref: keys.guard(ref.owner, ref.id),
     Firm: lambda _ref: keys.FIRM,
+    PolicyRevision: lambda ref: keys.policy_revision(ref.owner, int(ref.id)),
     Export: lambda ref: keys.export(ref.id),
     ChainMark: lambda ref: keys.chain_mark(ref.owner, ref.id),
     Totals: lambda ref: _totals_key(int(ref.owner), totals_key_of(ref)),

@@ -235,6 +235,10 @@ class FirmRecord(Record, discriminator="firm"):
     pass
 
 
+class PolicyRevisionRecord(Record, discriminator="policy_revision"):
+    pass
+
+
 class ExportRecord(Record, discriminator="export"):
     pass
 

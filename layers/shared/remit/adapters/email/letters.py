@@ -14,7 +14,7 @@ from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Account, SavedMethod
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
-from remit.domain.dunning import Notice
+from remit.domain.dunning import DueReminder, Notice
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
 from remit.domain.mail_templates import MailTemplate, template_key
@@ -90,6 +90,11 @@ class JinjaLetters:
             return self.written("account_summary_transactions", models.recent_transactions(firm, account, summary), firm, account)
         links = self._links_to(account, (row.invoice_id for row in summary.rows), now)
         return self.written("account_summary_open", models.open_invoices(firm, account, summary, links), firm, account)
+
+    def reminder(self, firm: Firm, account: Account, due: DueReminder, now: datetime) -> Letter:
+        """The letter of the policy's reminder, with a link to pay each invoice in it."""
+        links = self._links_to(account, (item.invoice_id for item in due.parts), now)
+        return self.written(due.reminder.template, models.reminder(firm, account, due, firm.today(now), links), firm, account)
 
     def _links_to(self, account: Account, invoice_ids: Iterable[str], now: datetime) -> dict[str, str]:
         return {invoice_id: self.links.link(account.id, invoice_id, now) for invoice_id in invoice_ids}

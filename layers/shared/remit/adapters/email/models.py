@@ -14,7 +14,7 @@ from remit.adapters.email.formatting import ENGLISH, Words, clean, counted, date
 from remit.domain.accounts import Account, Address, SavedMethod, TaxId
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
-from remit.domain.dunning import Notice, OpenPart
+from remit.domain.dunning import DueReminder, Notice, OpenPart
 from remit.domain.errors import InvalidError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
@@ -93,17 +93,41 @@ def dunning_notice(firm: Firm, account: Account, notice: Notice, today: date, pa
 
     `pay_links` (invoice id → URL) puts a link beside each invoice it names; the button pays the oldest of them.
     """
+    asked = _asked_for(firm, account, notice.parts, notice.net_minor, today, pay_links)
+    return asked | {"tier": notice.tier.number}
+
+
+def reminder(firm: Firm, account: Account, due: DueReminder, today: date, pay_links: Mapping[str, str]) -> Model:
+    """A reminder of parts of invoices whose day it is, before or after their due date (D4).
+
+    It asks for what is open of them; credit that is not applied yet may go to other invoices.
+    """
+    open_minor: dict[str, int] = {}
+    for item in due.parts:
+        open_minor[item.currency] = open_minor.get(item.currency, 0) + item.part.open_minor
+    return _asked_for(firm, account, due.parts, open_minor, today, pay_links) | {"offset_days": due.reminder.offset_days}
+
+
+def _asked_for(
+    firm: Firm,
+    account: Account,
+    parts: Sequence[OpenPart],
+    asked_minor: Mapping[str, int],
+    today: date,
+    pay_links: Mapping[str, str],
+) -> Model:
+    """What every letter says that asks to be paid: what for, how much per currency, and where. A policy may name any of these
+    letters for a tier or a reminder, so each finds here what it prints."""
     words = words_of(account.language)
-    invoices = [_overdue(item, today, pay_links.get(item.invoice_id), words) for item in notice.parts]
-    totals = [_overdue_total(currency, net, notice.parts, words) for currency, net in sorted(notice.net_minor.items())]
+    invoices = [_overdue(item, today, pay_links.get(item.invoice_id), words) for item in parts]
+    totals = [_overdue_total(currency, net, parts, words) for currency, net in sorted(asked_minor.items())]
     return {
         **_parties(firm, account),
-        "tier": notice.tier.number,
         "as_of": day(today, words),
-        "oldest_due": day(notice.oldest_due, words),
-        "oldest_days": counted((today - notice.oldest_due).days, "day", words),
+        "oldest_due": day(parts[0].due_date, words),
+        "oldest_days": counted(parts[0].part.days_overdue(today), "day", words),
         "invoices": invoices,
-        "invoice_count": len({item.invoice_id for item in notice.parts}),
+        "invoice_count": len({item.invoice_id for item in parts}),
         "totals": totals,
         "to_pay": listed([total["net"]["text"] for total in totals], words),
         "first_to_pay": next((invoice for invoice in invoices if invoice["pay_url"]), None),
@@ -387,9 +411,19 @@ def _overdue(item: OpenPart, today: date, pay_link: str | None, words: Words) ->
         "due_on": day(item.part.due_date, words),
         "days_overdue": item.part.days_overdue(today),
         "overdue_text": counted(item.part.days_overdue(today), "day", words),
+        "when": _when(item, today, words),
         "open": money(item.part.open_minor, item.currency, words),
         "pay_url": pay_link,
     }
+
+
+def _when(item: OpenPart, today: date, words: Words) -> str:
+    """`due in 7 days`, `due today`, `3 days overdue`."""
+    days = (item.due_date - today).days
+    if days == 0:
+        return words.term("due today")
+    pattern = words.term("due in {days}" if days > 0 else "{days} overdue")
+    return pattern.format(days=counted(abs(days), "day", words))
 
 
 def _overdue_total(currency: str, net_minor: int, items: Sequence[OpenPart], words: Words) -> Model:

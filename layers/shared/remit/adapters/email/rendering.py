@@ -9,17 +9,15 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from remit.adapters.email.catalogue import DEFAULT_LANGUAGE, TEMPLATES
 from remit.adapters.email.formatting import clean, isolate
 from remit.domain.errors import NotFoundError
 
-TEMPLATES = Path(__file__).parent / "templates"
-DEFAULT_LANGUAGE = "en"
 PARTS = ("subject.txt", "html", "txt")
 """The files of a template, by what follows its name."""
 
