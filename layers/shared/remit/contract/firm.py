@@ -12,6 +12,16 @@ from remit.domain.accounts import TaxId
 from remit.domain.automations import Automation
 from remit.domain.dunning import DunningPolicy, Tier
 from remit.domain.firm import STANDARD_POLICY, Firm, LostDispute, MoneyRules
+from remit.domain.late_charges import (
+    MAX_GRACE_DAYS,
+    MAX_PERCENT,
+    MAX_RATES,
+    DayCount,
+    InterestRule,
+    LateChargeRules,
+    LateFee,
+    Rate,
+)
 from remit.domain.orders import OrderKind
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import (
@@ -127,6 +137,52 @@ class TierBody(Body):
     from_days: Annotated[int, Field(strict=True, ge=1, le=3650)]
 
 
+class RateBody(Body):
+    """`annual_percent` holds from the day `since` on, until a later rate does."""
+
+    since: Day
+    annual_percent: Annotated[Decimal, Field(ge=0, le=MAX_PERCENT, max_digits=8, decimal_places=4, examples=["10.15"])]
+
+
+class InterestBody(Body):
+    """Simple interest from the day after the due date, or `grace_days` later."""
+
+    rates: Annotated[list[RateBody], Field(min_length=1, max_length=MAX_RATES)]
+    day_count: DayCount = DayCount.ACTUAL_365
+    grace_days: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_DAYS)] = 0
+
+
+class LateFeeBody(Body):
+    """Amounts by currency: `fixed`, and `percent` of what is overdue with its `minimum`."""
+
+    fixed: dict[Currency, PositiveMinor] = Field({}, examples=[{"EUR": 4000}])
+    percent: Annotated[Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4)] = Decimal(0)
+    minimum: dict[Currency, PositiveMinor] = {}
+
+
+TierNumber = Annotated[int, Field(strict=True, ge=1, le=10)]
+
+
+class LateChargesBody(Body):
+    """What being late costs, from which tier on: a fee once for each late part, interest, or both. Charged only while
+    `switches.late_charges` is on."""
+
+    fee: LateFeeBody | None = None
+    interest: InterestBody | None = None
+    fee_from_tier: TierNumber = 1
+    interest_from_tier: TierNumber = 1
+
+    def to_domain(self) -> LateChargeRules:
+        interest = self.interest
+        rates = tuple(Rate(rate.since, rate.annual_percent) for rate in interest.rates) if interest else ()
+        return LateChargeRules(
+            LateFee(**self.fee.model_dump()) if self.fee else None,
+            InterestRule(rates, interest.day_count, interest.grace_days) if interest else None,
+            self.fee_from_tier,
+            self.interest_from_tier,
+        )
+
+
 class FirmBody(Body):
     """The whole profile; what is not named goes back to its default."""
 
@@ -144,6 +200,7 @@ class FirmBody(Body):
     tax_codes: Annotated[list[TaxCodeBody], Field(max_length=50)] = []
     terms: Annotated[list[TermBody], Field(max_length=50)] = []
     dunning_tiers: Annotated[list[TierBody], Field(min_length=3, max_length=3)] | None = None
+    late_charges: LateChargesBody | None = None
     switches: dict[Automation, Flag] = Field({}, description="What the firm wants done by itself; off unless named")
     money: MoneyRulesBody = MoneyRulesBody()
 
@@ -151,7 +208,6 @@ class FirmBody(Body):
         """Raises `InvalidError` for codes, terms or tiers that contradict themselves."""
         codes = [TaxCode(code.code, code.kind, code.rate, code.reason) for code in self.tax_codes]
         terms = [term.to_domain() for term in self.terms]
-        tiers = tuple(Tier(n, tier.from_days, f"dunning_tier_{n}") for n, tier in enumerate(self.dunning_tiers or (), 1))
         return Firm(
             name=self.name,
             email=self.email,
@@ -164,10 +220,15 @@ class FirmBody(Body):
             templates={str(kind): template for kind, template in self.templates.items()},
             tax_codes={code.code: code for code in codes},
             terms={term.id: term for term in terms},
-            dunning_policies={STANDARD_POLICY: DunningPolicy(tiers)} if tiers else {},
+            dunning_policies={STANDARD_POLICY: self._policy()} if self.dunning_tiers or self.late_charges else {},
             switches={automation: NEVER for automation, on in self.switches.items() if on},
             money=MoneyRules(**self.money.model_dump()),
         )
+
+    def _policy(self) -> DunningPolicy:
+        tiers = tuple(Tier(n, tier.from_days, f"dunning_tier_{n}") for n, tier in enumerate(self.dunning_tiers or (), 1))
+        charges = self.late_charges.to_domain() if self.late_charges else None
+        return DunningPolicy(tiers or DunningPolicy().tiers, late_charges=charges)
 
 
 class TaxCodeView(View):
@@ -225,6 +286,30 @@ class TierView(View):
     from_days: int
 
 
+class RateView(View):
+    since: date
+    annual_percent: Decimal
+
+
+class InterestView(View):
+    rates: list[RateView]
+    day_count: DayCount
+    grace_days: int
+
+
+class LateFeeView(View):
+    fixed: dict[str, int]
+    percent: Decimal
+    minimum: dict[str, int]
+
+
+class LateChargesView(View):
+    fee: LateFeeView | None
+    interest: InterestView | None
+    fee_from_tier: int
+    interest_from_tier: int
+
+
 class SwitchView(View):
     """Whether an automation is on, and since when; nothing is done for the time before."""
 
@@ -245,18 +330,21 @@ class FirmView(View):
     tax_codes: list[TaxCodeView]
     terms: list[TermView]
     dunning_tiers: list[TierView]
+    late_charges: LateChargesView | None
     switches: dict[Automation, SwitchView]
     money: MoneyRulesView
 
     @classmethod
     def of(cls, firm: Firm) -> "FirmView":
         plain = {name: getattr(firm, name) for name in cls.model_fields if hasattr(firm, name)}
+        policy = firm.dunning_policies.get(STANDARD_POLICY, DunningPolicy())
         return cls.model_validate(
             plain
             | {
                 "tax_codes": list(firm.tax_codes.values()),
                 "terms": list(firm.terms.values()),
-                "dunning_tiers": list(firm.dunning_policies.get(STANDARD_POLICY, DunningPolicy()).tiers),
+                "dunning_tiers": list(policy.tiers),
+                "late_charges": policy.late_charges,
                 "switches": {
                     automation: {"on": automation in firm.switches, "since": firm.switches.get(automation)}
                     for automation in Automation

@@ -12,6 +12,8 @@ from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
+from remit.domain.orders import OrderKind
+from remit.usecases.charge_late import charge_late
 from remit.usecases.idempotency import persist
 from remit.usecases.ports import Books, Changes, Clock, Journal, Letters, Mailer, balance_ref
 from remit.usecases.send_message import send_once
@@ -51,8 +53,12 @@ def dun_account(
     policy = firm.dunning_policy(account)
     decision = decide(situation, policy, today)
     notice = decision.notice
+    if notice and charge_late(account_id, notice, policy, firm, books, clock):
+        # What is owed has changed: decide again, so that the notice lists the charge.
+        return dun_account(account_id, firm, books, journal, letters, mailer, clock)
     message = _send(notice, firm, account, books, letters, mailer, clock) if notice else None
-    state = said_after(situation, decision, policy, today)
+    said = said_after(situation, decision, policy, today)
+    state = replace(said, charges_interest=firm.charges_interest(account))
     for balance in balances:
         _move_on(balance, decision, state, today, books)
     return DunningOutcome(account_id, decision.why, notice.tier.number if notice else None, message.id if message else None)
@@ -71,7 +77,7 @@ def _open_parts(account_id: str, balances: Sequence[Balance], journal: Journal) 
         if sum(item.open_minor for item in items) != balance.receivable_minor:
             raise TransientError("index_behind", "The index of open items has not caught up with the ledger.")
         found += [
-            OpenPart(item.invoice_id, item.number, item.currency, item.issued_on, part)
+            OpenPart(item.invoice_id, item.number, item.currency, item.issued_on, part, item.kind is OrderKind.LATE_CHARGE)
             for item in items
             if item.mode is PaymentMode.POSTPAID and not item.disputed_by
             for part in item.parts

@@ -252,6 +252,7 @@ class AgendaKind(StrEnum):
     OUTCOME = "outcome"  # a payment whose outcome the gateway is asked for, by instant
     AUTHORIZATION = "authorization"  # an authorised payment that expires, by instant
     REFUND = "refund"  # a refund on hold that is given to the processor, by instant
+    LATE_INTEREST = "late_interest"  # an open item that was paid late, by date
     CREDIT_EXPIRY = "credit_expiry"  # a credit that can no longer be used, by date
     INVOICE_BATCH = "invoice_batch"  # a batch with numbers that are not settled, by the instant at which it took them
 
