@@ -1,5 +1,6 @@
 """D9: what being late costs, as arithmetic: the reference figures, rates that change, leap years, rounding once."""
 
+import itertools
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -104,7 +105,7 @@ def rules(draw: st.DrawFn) -> InterestRule:
 def periods(draw: st.DrawFn) -> list[Stretch]:
     """Consecutive days with bases that change."""
     turns = sorted(draw(st.sets(days, min_size=2, max_size=6)))
-    return [Stretch(a, b - DAY, draw(bases)) for a, b in zip(turns, turns[1:], strict=False)]
+    return [Stretch(a, b - DAY, draw(bases)) for a, b in itertools.pairwise(turns)]
 
 
 def exact(found: Interest) -> Fraction:
@@ -134,7 +135,7 @@ def test_D9_charging_in_pieces_counts_each_day_once_and_is_off_by_at_most_a_unit
             ],
             rule,
         )
-        for first, end in zip(borders, borders[1:], strict=False)
+        for first, end in itertools.pairwise(borders)
         for last in [end - DAY]
     ]
     assert sum(map(exact, pieces)) == exact(whole)
