@@ -109,6 +109,12 @@ class LateChargeRules:
             raise InvalidError("bad_late_charges", "Tiers are numbered from 1.")
 
     @property
+    def first_tier(self) -> int:
+        """Before this tier nothing is charged."""
+        tiers = [tier for what, tier in ((self.fee, self.fee_from_tier), (self.interest, self.interest_from_tier)) if what]
+        return min(tiers)
+
+    @property
     def highest_tier(self) -> int:
         """The last tier that is named; a policy has at least so many."""
         return max(self.fee_from_tier, self.interest_from_tier)

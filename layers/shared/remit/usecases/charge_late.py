@@ -107,7 +107,9 @@ def charge_late(
     if rules is None:
         return ()
     key = f"tier{notice.tier.number}/{notice.parts[0].invoice_id}/{notice.oldest_due}"
-    late = dict.fromkeys(part.invoice_id for part in notice.parts if not part.is_late_charge)
+    today, from_days = firm.today(clock.now()), policy.tiers[rules.first_tier - 1].from_days
+    parts = [part for part in notice.parts if not part.is_late_charge and part.part.days_overdue(today) >= from_days]
+    late = dict.fromkeys(part.invoice_id for part in parts)
     made = (_charge_for_tier(account_id, invoice_id, key, policy, firm, books, clock) for invoice_id in late)
     return tuple(invoice_id for invoice_id in made if invoice_id)
 
