@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from remit.domain.dunning import DunningPolicy
+from remit.domain.dunning import DunningPolicy, OpenPart, Situation, decide
 from remit.domain.errors import InvalidError
 from remit.domain.late_charges import (
     DayCount,
@@ -21,6 +21,7 @@ from remit.domain.late_charges import (
     Stretch,
     interest,
 )
+from remit.domain.terms import Part
 
 DAY = timedelta(days=1)
 STATUTORY = InterestRule((Rate(date(2020, 1, 1), Decimal("10.15")),))
@@ -190,3 +191,36 @@ def test_D9_a_fee_is_fixed_or_a_share_with_a_minimum_per_currency() -> None:
 def test_D9_rules_that_contradict_themselves_are_refused(wrong: object) -> None:
     with pytest.raises(InvalidError):
         wrong()  # type: ignore[operator]
+
+
+# In dunning
+
+
+def open_part(invoice_id: str, due: date, minor: int = 10_000, *, is_charge: bool = False) -> OpenPart:
+    return OpenPart(invoice_id, invoice_id, "EUR", due, Part(due, minor, minor), is_charge)
+
+
+def notice_on(day: date, *parts: OpenPart, credit: int = 0) -> tuple[str, list[str], int]:
+    """Why, what the notice lists, and what it asks for."""
+    decision = decide(Situation(parts, available_credit={"EUR": credit}, notices_since=date(2020, 1, 1)), DunningPolicy(), day)
+    notice = decision.notice
+    return decision.why, [part.invoice_id for part in notice.parts] if notice else [], notice.net_minor["EUR"] if notice else 0
+
+
+def test_D5_D9_a_notice_lists_late_charges_from_the_day_of_their_issue_behind_what_is_late() -> None:
+    late_invoice, charge = open_part("late", DUE), open_part("charge", DUE + 14 * DAY, 4389, is_charge=True)
+    assert notice_on(DUE + 14 * DAY, charge, late_invoice) == ("notice", ["late", "charge"], 14_389)
+    assert notice_on(DUE + 14 * DAY, charge, late_invoice, credit=4389) == ("notice", ["late", "charge"], 10_000)
+    younger = open_part("younger", DUE + 20 * DAY)
+    assert notice_on(DUE + 24 * DAY, charge, younger) == ("notice", ["younger", "charge"], 14_389)
+
+
+def test_D5_D9_a_late_charge_alone_brings_no_notice_and_never_decides_the_tier() -> None:
+    charge, younger = open_part("charge", DUE, 4389, is_charge=True), open_part("younger", DUE + 28 * DAY)
+    assert notice_on(DUE + 99 * DAY, charge) == ("not_overdue", [], 0)
+    assert notice_on(DUE + 30 * DAY, charge, younger) == ("below_first_tier", [], 0)
+    situation = Situation([charge, younger], notices_since=date(2020, 1, 1))
+    decision = decide(situation, DunningPolicy(), DUE + 31 * DAY)
+    assert decision.notice
+    assert decision.notice.tier.number == 1
+    assert decision.notice.oldest_due == DUE + 28 * DAY
