@@ -23,7 +23,7 @@ def test_D9_a_late_invoice_is_charged_by_tier_2_then_paid_in_parts_and_charged_t
     firm.is_set_up(late_charges=LATE_CHARGES, switches={"dunning": True, "late_charges": True})
     firm.forgets_its_settings_in("InvoicingFunction")
     try:
-        customer = a_customer()
+        customer = a_customer(dunning=True)
         invoice = customer.is_invoiced(SALE, term="on_receipt")
         path = f"{invoice.path}/late-charges"
         clock.moves_to(invoice.due_date + timedelta(days=5))

@@ -785,7 +785,7 @@ class World:
             "name": name or f"Zwaluwstaart {number} & Dochters",
             "email": email or f"boekhouding{number}.{uuid4().hex[:6]}@zwaluwstaart.example",
             "address": {"line1": f"Lindengrachtkade {number}", "postal_code": "3511 AB", "city": "Utrecht", "country": "NL"},
-            "dunning": dunning,
+            "switches": {"dunning": dunning},
         } | more
         self.told |= {body["name"], body["email"], "Lindengrachtkade", "Zwaluwstaart", "zwaluwstaart.example"}
         return Customer(self, self.api.post("/accounts", body))
