@@ -28,12 +28,12 @@ def test_D9_a_late_invoice_is_charged_by_tier_2_then_paid_in_parts_and_charged_t
         path = f"{invoice.path}/late-charges"
         clock.moves_to(invoice.due_date + timedelta(days=5))
         dunning.runs()
-        assert invoice.now["late_charges"] == [], "tier 1 charges nothing"
+        assert invoice.now()["late_charges"] == [], "tier 1 charges nothing"
 
         clock.moves_to(invoice.due_date + timedelta(days=14))
         assert world.api.get(path)["charge"]["total_minor"] == 4_389, "a preview: 14 days are EUR 3.89"
         dunning.runs_at_once(2)
-        (charge_id,) = invoice.now["late_charges"]
+        (charge_id,) = invoice.now()["late_charges"]
         charge = world.api.get(f"{customer.path}/invoices/{charge_id}")
         assert (charge["kind"], charge["total_minor"], charge["late_charge"]["invoice_id"]) == ("late_charge", 4_389, invoice.id)
         (mail,) = (mail for mail in mailbox.of(customer) if charge["number"] in mail.text)
@@ -52,7 +52,7 @@ def test_D9_a_late_invoice_is_charged_by_tier_2_then_paid_in_parts_and_charged_t
         clock.moves_by(days=1)
         for _ in range(2):
             agenda_runs(world)
-        charges = [world.api.get(f"{customer.path}/invoices/{each}") for each in invoice.now["late_charges"]]
+        charges = [world.api.get(f"{customer.path}/invoices/{each}") for each in invoice.now()["late_charges"]]
         assert [each["total_minor"] for each in charges] == [4_389, 514]
         assert customer.balance("receivable") == 4_389 + 514
         waived = world.api.post(f"{customer.path}/invoices/{charge_id}/void", {"reason": "A good customer"})

@@ -110,10 +110,10 @@ class Firm:
         wants_reminders = self.switched_on(Automation.REMINDERS, account)
         return self.dunning_policy(account).first_look_days if wants_reminders else 1
 
-    def late_charges(self, account: Account) -> tuple[LateChargeRules, date] | None:
-        """What being late costs the account, and the first day for which it does; None while nothing is charged (D1, D9)."""
+    def late_charges(self, account: Account) -> tuple[LateChargeRules, datetime] | None:
+        """What being late costs the account, and since when; None while nothing is charged (D1, D9)."""
         rules, since = self.dunning_policy(account).late_charges, self.switched_on(Automation.LATE_CHARGES, account)
-        return (rules, self.today(since)) if rules and since else None
+        return (rules, since) if rules and since else None
 
     def charges_interest(self, account: Account) -> bool:
         charged = self.late_charges(account)

@@ -88,7 +88,7 @@ class LateFee:
 
     def of(self, overdue_minor: int, currency: str) -> int:
         """The fee on a part of which so much is overdue, half up."""
-        share = half_up(Fraction(overdue_minor) * Fraction(self.percent) / 100)
+        share = half_up(Fraction(overdue_minor, 100) * Fraction(self.percent))
         return self.fixed.get(currency, 0) + (max(share, self.minimum.get(currency, 0)) if self.percent else 0)
 
 
@@ -146,7 +146,7 @@ class SubPeriod:
 
     def exact_on(self, base_minor: int, days: int) -> Fraction:
         """The interest on a base for some days at this rate, in minor units."""
-        return Fraction(base_minor) * Fraction(self.annual_percent) * days / (100 * self.year_days)
+        return Fraction(base_minor * days, 100 * self.year_days) * Fraction(self.annual_percent)
 
     @property
     def exact(self) -> Fraction:

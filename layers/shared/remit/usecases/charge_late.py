@@ -57,7 +57,7 @@ WAIT_WHILE_DISPUTED = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A late invoice with what is needed to charge it. `rules` and `since`: None while nothing is charged (D1)."""
+    """A late invoice with what is needed to charge it, for days from `since` on. `rules`: None while nothing is charged (D1)."""
 
     account: Account
     item: OpenItem
@@ -233,8 +233,8 @@ def _load(account_id: str, invoice_id: str, firm: Firm, books: Books, now: datet
         balance = balance_or_new(books.load(balance_ref(account_id, item.currency)), account_id, item.currency)
     else:
         balance = balance_or_new(loaded, account_id, item.currency)
-    rules, since = firm.late_charges(account) or (None, date.max)
-    return _Case(account, item, balance, loaded.get(series) or NumberSeries(series.id), rules, since)
+    rules, since = firm.late_charges(account) or (None, now)
+    return _Case(account, item, balance, loaded.get(series) or NumberSeries(series.id), rules, firm.today(since))
 
 
 def _late(case: _Case, books: Books) -> LateInvoice:
