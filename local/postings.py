@@ -17,6 +17,7 @@ from local.stack import ROOT
 from remit.domain import posting_rules
 from remit.domain.accounts import Account, Address, ModeChange, PaymentMode
 from remit.domain.actor import Actor, Channel
+from remit.domain.arrears import DUE_AT_ONCE, NO_CONSIDERATION
 from remit.domain.credit_notes import CreditNote, CreditNoteTerms, LineCredit, credit_lines, new_credit_note
 from remit.domain.credits import Credit, CreditKind, CreditTerms, TaxOption, new_credit
 from remit.domain.firm import Firm
@@ -536,6 +537,10 @@ CHAPTERS = (
                     Example(
                         "A top-up of the wallet by 50.00. It is no supply, so it has no tax.",
                         lambda story: story.invoice(50_00, kind=OrderKind.TOP_UP, code=NOT_A_SUPPLY),
+                    ),
+                    Example(
+                        "A late charge: a fee of 40.00 and interest of 12.79. It is no supply, so it has no tax.",
+                        lambda story: story.invoice(52_79, kind=OrderKind.LATE_CHARGE, term=DUE_AT_ONCE, code=NO_CONSIDERATION),
                     ),
                     Example("A goodwill credit of 12.10 is reversed by an invoice.", _reverses_credit),
                     Example("A credit note of 60.50 is reversed by an invoice.", _reverses_note),

@@ -20,6 +20,7 @@ from remit.adapters.stripe.gateway import stripe_gateway
 from remit.domain.actor import Actor, Channel
 from remit.domain.firm import Firm
 from remit.usecases.cancel_payment import release_authorization
+from remit.usecases.charge_late import charge_paid_late
 from remit.usecases.expire_credit import expire_credit
 from remit.usecases.ports import AgendaKind, DueThing
 from remit.usecases.resolve_outcome import Outcome, resolve_outcome
@@ -65,6 +66,13 @@ def _card_expires(due: DueThing, firm: Firm) -> str:
     return "told" if tell_card_expiry(due.account_id, firm, books, deployed_clock()) else "replaced"
 
 
+def _charge_interest(due: DueThing, firm: Firm) -> str:
+    charged = charge_paid_late(due.account_id, due.id, firm, books, deployed_clock())
+    if charged is not None:
+        metrics.add_metric("LateInterestCharged", MetricUnit.Count, 1)
+    return charged or "nothing due"
+
+
 def _by_instant(firm: Firm, now: datetime) -> str:
     return now.isoformat()
 
@@ -87,6 +95,7 @@ WORK: dict[AgendaKind, Work] = {
     AgendaKind.AUTHORIZATION: Work(_by_instant, _release),
     AgendaKind.REFUND: Work(_by_instant, _refund),
     AgendaKind.CREDIT_EXPIRY: Work(_by_date, _expire),
+    AgendaKind.LATE_INTEREST: Work(_by_date, _charge_interest),
     AgendaKind.CARD_EXPIRY: Work(_by_date, _card_expires),
 }
 """Kind → work, in the order in which it is done: what is under way is cleared up before anything new is begun."""

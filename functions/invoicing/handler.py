@@ -12,13 +12,15 @@ from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
 from remit.adapters.http.parameters import AccountId, Cursor, Limit
 from remit.adapters.ids import UlidIds
-from remit.contract.common import Currency, Id, SubscriptionId
+from remit.contract.common import Currency, Day, Id, SubscriptionId
 from remit.contract.invoices import (
     CancelOrderBody,
     DeliveryBody,
     InvoiceBatchBody,
     InvoiceBatchView,
     InvoiceView,
+    LateChargeBody,
+    LateChargePreview,
     NewInvoiceBody,
     NumberSeriesView,
     OpenItemsPage,
@@ -37,6 +39,7 @@ from remit.domain.firm import Firm
 from remit.domain.open_items import InvoiceStatus
 from remit.domain.orders import OrderKind, OrderStatus
 from remit.usecases.cancel_order import cancel_order
+from remit.usecases.charge_late import charge_late_by_hand, preview_late_charge
 from remit.usecases.find_invoices import InvoiceFilter, Show, find_invoices, preview_invoice, read_invoice
 from remit.usecases.find_orders import find_orders, read_order, standing
 from remit.usecases.idempotency import Request
@@ -277,6 +280,37 @@ def deliver(
     firm, clock = current_firm(books), deployed_clock()
     request = invoice_request(idempotency_key, firm)
     return api.created(report_delivery(account_id, invoice_id, body.percent, body.delivered_on, request, firm, books, clock))
+
+
+@api.app.get(
+    "/accounts/<account_id>/invoices/<invoice_id>/late-charges",
+    summary="Preview what being late costs on an invoice",
+    description="What would be charged if it were charged now, with its sub-periods. Stores nothing.",
+    tags=[api.tag],
+    responses=responses(200, "The charge as it would be"),
+)
+def preview_late(
+    account_id: AccountId, invoice_id: InvoiceId, through: Annotated[Day | None, Query()] = None
+) -> LateChargePreview:
+    charge, item = preview_late_charge(account_id, invoice_id, through, current_firm(books), books, deployed_clock())
+    return LateChargePreview.of(charge, item)
+
+
+@api.app.post(
+    "/accounts/<account_id>/invoices/<invoice_id>/late-charges",
+    summary="Charge a late invoice",
+    description="By an invoice of its own: interest for the days that none was charged for, and the fee if there was none. "
+    "Waived by voiding that invoice, or crediting it.",
+    tags=[api.tag],
+    status_code=201,
+    responses=responses(201, "The invoice that charges it"),
+)
+def charge_late(
+    account_id: AccountId, invoice_id: InvoiceId, body: Annotated[LateChargeBody, Body()], idempotency_key: IdempotencyKey
+) -> Response[InvoiceView]:
+    firm = current_firm(books)
+    request = invoice_request(idempotency_key, firm)
+    return api.created(charge_late_by_hand(account_id, invoice_id, body.through, request, firm, books, deployed_clock()))
 
 
 @api.app.post(

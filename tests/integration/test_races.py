@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +18,13 @@ from remit.adapters.dynamodb.firm import fresh_firm
 from remit.domain.accounts import AccountChange
 from remit.domain.dunning import DunningPolicy, Reminder
 from remit.domain.errors import RemitError
+from remit.domain.firm import STANDARD_POLICY
 from remit.domain.journal import EntryKind
+from remit.domain.late_charges import InterestRule, LateChargeRules, LateFee, Rate
 from remit.domain.open_items import InvoiceStatus, OpenItem
 from remit.domain.payments import Payment, PaymentStatus
 from remit.usecases import idempotency
+from remit.usecases.charge_late import charge_paid_late
 from remit.usecases.dunning_run import Looked, RunState, next_page
 from remit.usecases.idempotency import Answer
 from remit.usecases.ports import balance_ref, series_ref, subscription_ref
@@ -372,4 +376,29 @@ def test_S3_eight_changes_at_once_are_made_one_after_the_other(office: Office) -
     assert sorted(by_period) == list(range(1, 10))
     assert [by_period[number].open_minor == 0 for number in range(1, 10)] == [True] * 8 + [False]
     assert entries_of(office, account, EntryKind.CREDIT_NOTE_ISSUED) == 8
+    assert faults_of(office, [account]) == []
+
+
+def test_D9_a_late_invoice_is_charged_once_by_eight_runs_at_once(office: Office) -> None:
+    """Of dunning, whose notice lists the charge, and then of the agenda, for the rest of the interest."""
+    interest = InterestRule((Rate(date(2020, 1, 1), Decimal("10.15")),))
+    rules = LateChargeRules(LateFee({"EUR": 4_000}), interest)
+    office.firm = replace(office.firm, dunning_policies={STANDARD_POLICY: DunningPolicy(late_charges=rules)})
+    account = office.account()
+    invoice = office.invoice(account, term="on_receipt")
+    office.clock.advance(timedelta(days=10))
+
+    at_once([lambda: office.dun(account)] * THREADS)
+
+    (charge,) = office.open_item(account, invoice).late_charges
+    assert office.open_item(account, charge).open_minor == 4_034
+    assert len(office.postbox.sent) == 1
+    office.clock.advance(timedelta(days=4))
+    office.receive(account, 12_100, {invoice: 12_100})
+    office.clock.advance(timedelta(days=1))
+    at_once([lambda: charge_paid_late(account, invoice, office.firm, office.books, office.clock)] * THREADS)
+    first, rest = office.open_item(account, invoice).late_charges
+    assert (first, office.open_item(account, rest).open_minor) == (charge, 13)
+    assert entries_of(office, account, EntryKind.INVOICE_ISSUED) == 3
+    assert prove_numbers("INV-2026", office.books, office.journal).last == 3
     assert faults_of(office, [account]) == []

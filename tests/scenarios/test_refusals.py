@@ -56,6 +56,7 @@ class Desk:
             "/invoices/{invoice_id}/checkout": {},
             "/invoices/{invoice_id}/credit-notes": {"lines": [{"line": 1}], "reason": "x"},
             "/invoices/{invoice_id}/deliveries": {"percent": "40", "delivered_on": today},
+            "/invoices/{invoice_id}/late-charges": {},
             "/invoices/{invoice_id}/postponements": {"due_date": "2099-01-31", "reason": "x"},
             "/invoices/{invoice_id}/void": {"reason": "x"},
             "/invoices/{invoice_id}/write-off": {"reason": "x"},

@@ -41,6 +41,16 @@ from remit.domain.journal import (
     TopUpState,
     entry_hash,
 )
+from remit.domain.late_charges import (
+    DayCount,
+    InterestRule,
+    LateCharge,
+    LateChargeRules,
+    LateFee,
+    PartFee,
+    Rate,
+    SubPeriod,
+)
 from remit.domain.mail_templates import MailTemplate
 from remit.domain.messages import DeliveryEvent, DeliveryKind, MailProblem, Message, MessageStatus
 from remit.domain.money import EXPONENTS, split
@@ -241,13 +251,34 @@ changes = st.builds(AccountChange, ids("acc"), st.integers(1, 10**6), instants, 
 switches = st.dictionaries(st.sampled_from(Automation), instants)
 
 
+interest_rules = st.builds(
+    InterestRule,
+    st.sets(dates, min_size=1, max_size=3).map(lambda found: tuple(Rate(day, Decimal("10.15")) for day in sorted(found))),
+    st.sampled_from(DayCount),
+    st.integers(0, 365),
+)
+late_fees = st.builds(LateFee, st.dictionaries(currencies, amounts, min_size=1, max_size=2), percents)
+late_charge_rules = st.builds(LateChargeRules, late_fees, st.none() | interest_rules)
+sub_periods = st.builds(SubPeriod, dates, dates, amounts, rates, st.sampled_from([360, 365, 366]), amounts)
+late_charges = st.builds(
+    LateCharge,
+    ids("inv"),
+    texts,
+    currencies,
+    st.lists(sub_periods, max_size=3).map(tuple),
+    st.lists(st.builds(PartFee, dates, amounts), max_size=2).map(tuple),
+    st.integers(0, 10**6),
+)
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> DunningPolicy:
     days = sorted(draw(st.sets(st.integers(1, 400), min_size=1, max_size=4)))
     tiers = tuple(Tier(number, day, f"dunning_tier_{number}") for number, day in enumerate(days, 1))
     offsets = sorted(draw(st.sets(st.integers(-400, 400), max_size=4)))
     reminders = tuple(Reminder(offset, draw(words)) for offset in offsets)
-    return DunningPolicy(tiers, reminders, draw(words), draw(st.integers(0, 99)))
+    charges = draw(st.none() | late_charge_rules)
+    return DunningPolicy(tiers, reminders, draw(words), draw(st.integers(0, 99)), charges)
 
 
 policy_revisions = st.builds(PolicyRevision, policies(), actors, instants)
@@ -340,6 +371,7 @@ def orders(draw: st.DrawFn) -> Order:
         note=draw(maybe_text),
         revised_at=draw(st.none() | instants),
         canceled_at=draw(st.none() | instants),
+        late_charge=draw(st.none() | late_charges),
         version=draw(versions),
     )
 
@@ -414,6 +446,8 @@ def open_items(draw: st.DrawFn) -> OpenItem:
                 tuples_of(words),
             )
         ),
+        late_charges=tuple(draw(st.lists(ids("inv"), max_size=2))),
+        late_interest_on=draw(st.none() | dates),
         disputed_by=draw(tuples_of(ids("pay"))),
         deducted_on=draw(st.none() | ids("inv")),
         collect_on=draw(st.none() | dates) if open_minor else None,

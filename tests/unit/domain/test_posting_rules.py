@@ -29,7 +29,7 @@ from tests.support.builders import CLERK, NOW, TODAY, VAT21, attempt, firm, issu
 WHY = Circumstances(TODAY, NOW, CLERK, "because")
 FIRMS = (
     "revenue:", "tax:", "cash:", "refunds_in_transit", "discounts", "goodwill", "gateway_fees", "disputes", "bad_debt",
-    "deposits", "top_ups",
+    "deposits", "top_ups", "late_fees",
 )  # fmt: skip
 """The firm's accounts of the chart, by what their names start with."""
 
@@ -137,9 +137,10 @@ def test_L1_an_issued_invoice_is_balanced_and_what_it_asks_for_is_owed(made: tup
     deducted = sum(deduction.net_minor for deduction in invoice.priced.deductions)
     assert tax == invoice.priced.totals.tax_minor - sum(d.gross_minor - d.net_minor for d in invoice.priced.deductions)
     assert side(draft, Side.DEBIT).get("deposits", 0) == deducted
-    earned = sum(amount for name, amount in credits.items() if name.startswith("revenue:") or name == "deposits")
+    earned = sum(amount for name, amount in credits.items() if name.startswith(("revenue:", "deposits", "late_fees")))
     assert earned == invoice.priced.totals.net_minor
     assert ("deposits" in credits) == (invoice.kind is OrderKind.DEPOSIT and earned > 0)
+    assert ("late_fees" in credits) == (invoice.kind is OrderKind.LATE_CHARGE and earned > 0)
 
 
 def test_I10_a_deposit_is_deducted_with_its_tax_as_the_docstring_says() -> None:
@@ -320,7 +321,7 @@ def test_C6_a_credit_note_lowers_its_invoice_and_the_rest_is_credit(note: Credit
     draft = posting_rules.credit_note_issued(note, effects, WHY)
     assert_sound(draft, receivable=-applied, credit=note.gross_minor - applied)
     debits = side(draft, Side.DEBIT)
-    earned = "deposits" if note.invoice_kind is OrderKind.DEPOSIT else "revenue:"
+    earned = {OrderKind.DEPOSIT: "deposits", OrderKind.LATE_CHARGE: "late_fees"}.get(note.invoice_kind, "revenue:")
     assert sum(amount for name, amount in debits.items() if name.startswith(earned)) == note.net_minor
     assert sum(amount for name, amount in debits.items() if name.startswith("tax:")) == note.tax_minor
     assert draft.documents == {"credit": (note.credit_id,), "credit_note": (note.id,), "invoice": (note.invoice_id,)}

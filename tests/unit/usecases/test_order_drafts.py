@@ -266,7 +266,7 @@ def test_I11_an_order_carries_its_kind_subscription_and_note_to_the_invoice(offi
     assert (item.kind, item.subscription) == (OrderKind.SUBSCRIPTION, period)
 
 
-@pytest.mark.parametrize("kind", [OrderKind.TOP_UP, OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL])
+@pytest.mark.parametrize("kind", [OrderKind.TOP_UP, OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL, OrderKind.LATE_CHARGE])
 def test_what_the_system_alone_makes_is_not_ordered(office: Office, kind: OrderKind) -> None:
     account_id = office.open_account()
     with refused(office.books, "bad_order_kind", InvalidError):

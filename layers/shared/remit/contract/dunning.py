@@ -1,6 +1,7 @@
 """Dunning policies, and how an account's dunning stands, as the API speaks of them."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -17,6 +18,16 @@ from remit.domain.dunning import (
     PromiseState,
     Reminder,
     Tier,
+)
+from remit.domain.late_charges import (
+    MAX_GRACE_DAYS,
+    MAX_PERCENT,
+    MAX_RATES,
+    DayCount,
+    InterestRule,
+    LateChargeRules,
+    LateFee,
+    Rate,
 )
 from remit.domain.pacing import MAX_RATE
 from remit.usecases.dunning_run import RunProgress
@@ -46,11 +57,58 @@ class ReminderBody(Body):
     template: TemplateName | None = None
 
 
+class RateBody(Body):
+    """`annual_percent` holds from the day `since` on, until a later rate does."""
+
+    since: Day
+    annual_percent: Annotated[Decimal, Field(ge=0, le=MAX_PERCENT, max_digits=8, decimal_places=4, examples=["10.15"])]
+
+
+class InterestBody(Body):
+    """Simple interest from the day after the due date, or `grace_days` later."""
+
+    rates: Annotated[list[RateBody], Field(min_length=1, max_length=MAX_RATES)]
+    day_count: DayCount = DayCount.ACTUAL_365
+    grace_days: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_DAYS)] = 0
+
+
+class LateFeeBody(Body):
+    """Amounts by currency: `fixed`, and `percent` of what is overdue with its `minimum`."""
+
+    fixed: dict[Currency, PositiveMinor] = Field({}, examples=[{"EUR": 4000}])
+    percent: Annotated[Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4)] = Decimal(0)
+    minimum: dict[Currency, PositiveMinor] = {}
+
+
+TierNumber = Annotated[int, Field(strict=True, ge=1, le=10)]
+
+
+class LateChargesBody(Body):
+    """What being late costs, from which tier on: a fee once for each late part, interest, or both. Charged only while
+    `switches.late_charges` is on."""
+
+    fee: LateFeeBody | None = None
+    interest: InterestBody | None = None
+    fee_from_tier: TierNumber = 1
+    interest_from_tier: TierNumber = 1
+
+    def to_domain(self) -> LateChargeRules:
+        interest = self.interest
+        rates = tuple(Rate(rate.since, rate.annual_percent) for rate in interest.rates) if interest else ()
+        return LateChargeRules(
+            LateFee(**self.fee.model_dump()) if self.fee else None,
+            InterestRule(rates, interest.day_count, interest.grace_days) if interest else None,
+            self.fee_from_tier,
+            self.interest_from_tier,
+        )
+
+
 class DunningPolicyBody(Body):
-    """The whole policy: tiers and reminders, each in rising order of days."""
+    """The whole policy: tiers and reminders, each in rising order of days, and what being late costs."""
 
     tiers: Annotated[list[TierBody], Field(min_length=1, max_length=MAX_TIERS)]
     reminders: Annotated[list[ReminderBody], Field(max_length=MAX_REMINDERS)] = []
+    late_charges: LateChargesBody | None = None
 
     def to_domain(self, policy_id: str) -> DunningPolicy:
         """Raises `InvalidError` for steps that do not rise."""
@@ -62,7 +120,8 @@ class DunningPolicyBody(Body):
         reminders = [
             Reminder(each.offset_days, each.template or (_AFTER if each.offset_days > 0 else _BEFORE)) for each in self.reminders
         ]
-        return DunningPolicy(tuple(tiers), tuple(reminders), policy_id)
+        late_charges = self.late_charges.to_domain() if self.late_charges else None
+        return DunningPolicy(tuple(tiers), tuple(reminders), policy_id, late_charges=late_charges)
 
 
 class TierView(View):
@@ -76,6 +135,30 @@ class ReminderView(View):
     template: str
 
 
+class RateView(View):
+    since: date
+    annual_percent: Decimal
+
+
+class InterestView(View):
+    rates: list[RateView]
+    day_count: DayCount
+    grace_days: int
+
+
+class LateFeeView(View):
+    fixed: dict[str, int]
+    percent: Decimal
+    minimum: dict[str, int]
+
+
+class LateChargesView(View):
+    fee: LateFeeView | None
+    interest: InterestView | None
+    fee_from_tier: int
+    interest_from_tier: int
+
+
 class DunningPolicyView(View):
     """`revision` counts the changes; 0 is the policy that Remit comes with."""
 
@@ -83,6 +166,7 @@ class DunningPolicyView(View):
     revision: int
     tiers: list[TierView]
     reminders: list[ReminderView]
+    late_charges: LateChargesView | None
 
 
 class DunningPoliciesView(View):

@@ -27,6 +27,7 @@ from remit.domain.accounts import PaymentMode
 from remit.domain.collection import Outcome
 from remit.domain.invoice_batches import MAX_BATCH, BatchLine, InvoiceBatch
 from remit.domain.invoices import invoice_id_for
+from remit.domain.late_charges import LateCharge
 from remit.domain.open_items import InvoiceStatus, OpenItem
 from remit.domain.orders import (
     MAX_DEPOSITS,
@@ -136,6 +137,12 @@ class DeliveryBody(Body):
 
     percent: Percent
     delivered_on: Day
+
+
+class LateChargeBody(Body):
+    """Interest is charged for the days up to `through`: today unless named."""
+
+    through: Day | None = None
 
 
 class BatchOrderBody(Body):
@@ -420,6 +427,49 @@ class CollectionView(View):
     attempts: list[CollectionAttemptView]
 
 
+class SubPeriodView(View):
+    """Days with one base and one rate: base × percent / 100 × days / year_days."""
+
+    first: date
+    through: date
+    days: int
+    base_minor: int
+    annual_percent: Decimal
+    year_days: int
+    share_minor: int
+
+
+class PartFeeView(View):
+    due_date: date
+    amount_minor: int
+
+
+class LateChargeView(View):
+    """What being late costs: interest by sub-periods, whose shares less `less_minor` sum to `interest_minor`, and fees by the
+    part that is late. `less_minor`: what earlier charges had asked too much."""
+
+    invoice_id: Id = Field(description="The invoice that is late")
+    number: str
+    currency: str
+    periods: list[SubPeriodView]
+    fees: list[PartFeeView]
+    less_minor: int
+    interest_minor: int
+    fee_minor: int
+    total_minor: int
+
+
+class LateChargePreview(View):
+    """What would be charged now, and the invoices that charged for it before."""
+
+    charge: LateChargeView
+    late_charges: list[Id]
+
+    @classmethod
+    def of(cls, charge: LateCharge, item: OpenItem) -> "LateChargePreview":
+        return cls(charge=LateChargeView.model_validate(charge), late_charges=list(item.late_charges))
+
+
 class InvoiceView(View):
     """An invoice. While its order is not invoiced yet it is a `draft`: as it would be if it were issued today, without a
     number. Its links lead to order, subscription, deposits, what paid it, and what credits or reverses it."""
@@ -453,6 +503,8 @@ class InvoiceView(View):
     subscription: SubscriptionPeriodView | None
     reverses: str | None = Field(description="The credit or refund that it takes back")
     deducted_on: str | None = Field(description="The final invoice that deducts this deposit")
+    late_charge: LateChargeView | None = Field(description="Of a late charge: which invoice was late, and how it was reckoned")
+    late_charges: list[str] = Field(description="The invoices that charge for this one's being late")
     credit_notes: list[str]
     settlements: list[SettlementView]
     postponements: list[PostponementView]
@@ -495,6 +547,7 @@ class InvoiceView(View):
 _OF_ITEM = (
     "status", "open_minor", "total_minor", "written_off_minor", "recovered_minor", "methods", "deducted_on", "credit_notes",
     "settlements", "postponements", "deliveries", "delivered_percent", "disputed_by",
+    "late_charges",
 )  # fmt: skip
 """What of an `InvoiceView` may change after the issue."""
 

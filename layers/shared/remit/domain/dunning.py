@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from remit.domain.actor import Actor
 from remit.domain.errors import InvalidError, RuleError
+from remit.domain.late_charges import LateChargeRules
 from remit.domain.terms import Part
 
 MAX_TIERS = 10
@@ -47,13 +48,14 @@ class DunningPolicy:
     Remit comes with, before anybody has set one.
 
     Tiers in rising order: by default a friendly notice after 3 days, a firm one after 14, a last one after 30. Reminders in
-    rising order of their offset, none by default.
+    rising order of their offset, none by default. `late_charges`: the fee and the interest that being late costs (D9).
     """
 
     tiers: tuple[Tier, ...] = (Tier(1, 3, "dunning_tier_1"), Tier(2, 14, "dunning_tier_2"), Tier(3, 30, "dunning_tier_3"))
     reminders: tuple[Reminder, ...] = ()
     id: str = "standard"
     revision: int = 0
+    late_charges: LateChargeRules | None = None
 
     def __post_init__(self) -> None:
         days = [tier.from_days for tier in self.tiers]
@@ -69,6 +71,8 @@ class DunningPolicy:
             raise InvalidError(
                 "bad_dunning_policy", f"Tiers start at least a day past due, and no step is over {LAST_DAY} days from it."
             )
+        if self.late_charges and self.late_charges.highest_tier > len(self.tiers):
+            raise InvalidError("bad_dunning_policy", "Late charges begin with one of the tiers.", tiers=len(self.tiers))
 
     def tier_at(self, days_overdue: int) -> Tier | None:
         """The highest tier reached after `days_overdue` days; None before the first."""
@@ -92,13 +96,22 @@ class PolicyRevision:
 
 @dataclass(frozen=True, slots=True)
 class OpenPart:
-    """An open, undisputed, scheduled part of a postpaid invoice as the run found it. Amounts in minor units of `currency`."""
+    """An open, undisputed, scheduled part of a postpaid invoice as the run found it. Amounts in minor units of `currency`.
+
+    A late charge (D9) is asked for from the day of its issue, together with what was late; it never decides the tier, so that
+    a fee that stays unpaid does not bring about notices of its own.
+    """
 
     invoice_id: str
     number: str
     currency: str
     issued_on: date
     part: Part
+    is_late_charge: bool = False
+
+    def is_owed(self, today: date) -> bool:
+        """Whether a notice of that day lists it."""
+        return self.part.is_overdue(today) or (self.is_late_charge and self.due_date <= today)
 
     @property
     def due_date(self) -> date:
@@ -131,13 +144,15 @@ class Promise:
 class DunningState:
     """What was already said: the last notice's tier and date, and which part was the oldest then; up to which day
     reminders were looked after. `first_look_days`: `DunningPolicy.first_look_days` of the account's policy, kept with the
-    balance so that a new due date finds its place in the agenda without the policy."""
+    balance so that a new due date finds its place in the agenda without the policy; so is `charges_interest`, so that what is
+    paid late does (D9)."""
 
     tier: int = 0
     oldest_due: date | None = None
     notified_on: date | None = None
     reminded_through: date | None = None
     first_look_days: int = 1
+    charges_interest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +176,8 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Send `tier`'s letter, listing `parts` (all that is overdue, oldest first); `net_minor`, per currency, is asked for.
+    """Send `tier`'s letter, listing `parts` (all that is overdue, oldest first, and then late charges); `net_minor`, per
+    currency, is asked for.
 
     `after_silence`: the first day after the last pause or broken promise, since which the tier counts as not yet said.
     """
@@ -315,16 +331,17 @@ def _notice(
 ) -> tuple[Notice | None, date | None, str]:
     """The notice that is due, when to look for the next, and why."""
     next_overdue = _earliest(*(part.due_date + timedelta(days=1) for part in parts if not part.part.is_overdue(today)))
-    if not any(part.part.is_overdue(today) for part in parts):
+    if not any(part.part.is_overdue(today) and not part.is_late_charge for part in parts):
         return None, next_overdue, "not_overdue"
     overdue, net = owing(parts, situation.available_credit, today)
-    if len(net) < len({part.currency for part in parts if part.part.is_overdue(today)}):
+    if len(net) < len({part.currency for part in parts if part.is_owed(today)}):
         # Look again tomorrow: credit may be refunded or used elsewhere, and that need not touch this agenda.
         next_overdue = today + timedelta(days=1)
-    if not overdue:
+    aging = [part for part in overdue if not part.is_late_charge]
+    if not aging:
         return None, next_overdue, "not_owing"
 
-    oldest = overdue[0]
+    oldest = aging[0]
     tier = policy.tier_at(oldest.part.days_overdue(today))
     if tier is None:
         first = oldest.due_date + timedelta(days=policy.tiers[0].from_days)
@@ -340,7 +357,12 @@ def _notice(
     if said >= tier.number or situation.said.notified_on == today:
         tomorrow = today + timedelta(days=1) if said < tier.number else None
         return None, _earliest(next_tier_on, next_overdue, tomorrow), "already_notified"
-    return Notice(tier, tuple(overdue), net, silence_ended), _earliest(next_tier_on, next_overdue), "notice"
+    return Notice(tier, _listed(overdue), net, silence_ended), _earliest(next_tier_on, next_overdue), "notice"
+
+
+def _listed(overdue: Sequence[OpenPart]) -> tuple[OpenPart, ...]:
+    """Late charges come last: they follow from the others, and have no age that counts."""
+    return tuple(sorted(overdue, key=lambda part: part.is_late_charge))
 
 
 def notice_by_hand(situation: Situation, policy: DunningPolicy, today: date) -> Notice:
@@ -351,19 +373,20 @@ def notice_by_hand(situation: Situation, policy: DunningPolicy, today: date) -> 
     """
     parts = sorted((part for part in situation.parts if _is_open(part)), key=lambda part: (part.due_date, part.number))
     overdue, net = owing(parts, situation.available_credit, today)
-    if not overdue:
+    oldest = next((part for part in overdue if not part.is_late_charge), None)
+    if oldest is None:
         raise _nothing_overdue(situation, today)
-    tier = policy.tier_at(overdue[0].part.days_overdue(today))
+    tier = policy.tier_at(oldest.part.days_overdue(today))
     if tier is None:
-        first_on = overdue[0].due_date + timedelta(days=policy.tiers[0].from_days)
+        first_on = oldest.due_date + timedelta(days=policy.tiers[0].from_days)
         detail = "What is overdue has not reached the first tier yet."
         raise RuleError("below_first_tier", detail, first_tier_on=first_on.isoformat())
-    return Notice(tier, tuple(overdue), net)
+    return Notice(tier, _listed(overdue), net)
 
 
 def owing(parts: Iterable[OpenPart], available_credit: Mapping[str, int], today: date) -> tuple[list[OpenPart], dict[str, int]]:
     """The overdue parts of the currencies in which more is overdue than credit covers, and how much more, per currency."""
-    overdue = [part for part in parts if part.part.is_overdue(today)]
+    overdue = [part for part in parts if part.is_owed(today)]
     owed: dict[str, int] = {}
     for part in overdue:
         owed[part.currency] = owed.get(part.currency, 0) + part.part.open_minor

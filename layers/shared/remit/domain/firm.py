@@ -11,6 +11,7 @@ from remit.domain.automations import Automation
 from remit.domain.collection import RetryPolicy
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import InvalidError, RuleError
+from remit.domain.late_charges import LateChargeRules
 from remit.domain.money import exponent
 from remit.domain.tax import TaxCode
 from remit.domain.terms import PaymentTerm
@@ -150,6 +151,15 @@ class Firm:
         """When a new due date of the account deserves attention first: that day plus so many (D4)."""
         wants_reminders = self.switched_on(Automation.REMINDERS, account)
         return self.dunning_policy(account).first_look_days if wants_reminders else 1
+
+    def late_charges(self, account: Account) -> tuple[LateChargeRules, datetime] | None:
+        """What being late costs the account, and since when; None while nothing is charged (D1, D9)."""
+        rules, since = self.dunning_policy(account).late_charges, self.switched_on(Automation.LATE_CHARGES, account)
+        return (rules, since) if rules and since else None
+
+    def charges_interest(self, account: Account) -> bool:
+        charged = self.late_charges(account)
+        return charged is not None and charged[0].interest is not None
 
     def switched_on(self, automation: Automation, account: Account) -> datetime | None:
         """Since when both the firm and the account want it, or None: nothing is done for the time before (D1)."""

@@ -5,9 +5,13 @@ from datetime import date, datetime, timedelta
 
 from remit.domain.accounts import Account, Address, PaymentMode, TaxId
 from remit.domain.firm import Firm
+from remit.domain.late_charges import LateCharge
 from remit.domain.open_items import DiscountOffer, OpenItem
 from remit.domain.orders import Order, OrderKind, PricedLines, SubscriptionPeriod, parts_of
 from remit.domain.terms import Occasion, Part, PaymentTerm
+
+NO_SALE = (OrderKind.TOP_UP, OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL, OrderKind.LATE_CHARGE)
+"""Invoices that sell nothing, and so are not paid from a wallet by themselves."""
 
 TEMPLATE_VERSION = 1
 """Version of the built-in templates; an invoice keeps the one it was issued with."""
@@ -97,7 +101,8 @@ class Invoice:
     """An issued invoice: everything on it, frozen (I5). Amounts in minor units of `priced.currency`.
 
     `reverses` is the credit or refund that this invoice takes back (C4, R7), with `note`. `mode`: the account's payment
-    mode on the day (A4). `discount_until`: the last day for the discount in `priced.discount` (T5).
+    mode on the day (A4). `discount_until`: the last day for the discount in `priced.discount` (T5). `late_charge`: of a late
+    charge, the invoice that was late and how the amount was reckoned (D9).
     """
 
     id: str
@@ -121,6 +126,7 @@ class Invoice:
     subscription: SubscriptionPeriod | None = None
     reverses: str | None = None
     note: str | None = None
+    late_charge: LateCharge | None = None
 
     @property
     def currency(self) -> str:
@@ -147,14 +153,13 @@ def issue[S: (NumberSeries, ReservedNumber)](
 ) -> tuple[Invoice, OpenItem, S]:
     """Turn an order into a numbered invoice, dated in the firm's time zone.
 
-    The open item carries no entry yet: posting it assigns the number. A reversal finishes postpaid, whatever the
-    account's mode: what it asks for is not a charge.
+    The open item carries no entry yet: posting it assigns the number. A reversal or a late charge finishes
+    postpaid, whatever the account's mode: what it asks for is no sale.
     """
     advanced, number, issued_on = series.next(firm.today(now))
     sold_on = firm.today(order.placed_at)
     parts = parts_of(order.priced, order.term, Occasion(issued_on, sold_on))
-    is_charge = order.kind not in (OrderKind.TOP_UP, OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL)
-    mode = account.mode_on(issued_on) if is_charge else PaymentMode.POSTPAID
+    mode = account.mode_on(issued_on) if order.kind not in NO_SALE else PaymentMode.POSTPAID
     discount = order.term.discount
     until = issued_on + timedelta(days=discount.days) if discount else None
     invoice = Invoice(
@@ -179,6 +184,7 @@ def issue[S: (NumberSeries, ReservedNumber)](
         subscription=order.subscription,
         reverses=order.reverses,
         note=order.note,
+        late_charge=order.late_charge,
     )
     item = OpenItem(
         account_id=account.id,

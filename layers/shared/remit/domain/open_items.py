@@ -146,7 +146,9 @@ class OpenItem:
     payment saves. `top_up_minor`: what of a top-up invoice is still to reach the wallet when it is paid (W1).
     `disputed_by` are the payments in dispute that paid it (P9). `deducted_on`: the final invoice that deducts this
     deposit (I10). `credit_notes`: those that name it (I11). `collect_on`: when collection looks at it next (P3), and
-    `collection` what came of it last. `deliveries`: what was delivered, in the order of the reports (T2).
+    `collection` what came of it last. `deliveries`: what was delivered, in the order of the reports (T2). `late_charges`: the
+    invoices that charge for its being late (D9), and `late_interest_on`: when to charge the rest of the interest, once all is
+    paid.
     """
 
     account_id: str
@@ -178,6 +180,8 @@ class OpenItem:
     deducted_on: str | None = None
     collect_on: date | None = None
     collection: Collection | None = None
+    late_charges: tuple[str, ...] = ()
+    late_interest_on: date | None = None
     is_void: bool = False
     version: int = 0
 
@@ -216,6 +220,16 @@ class OpenItem:
 
     def is_overdue(self, today: date) -> bool:
         return any(part.is_overdue(today) for part in self.parts)
+
+    def overdue_minor(self, today: date) -> int:
+        """What is open of the parts that are overdue."""
+        return sum(part.open_minor for part in self.parts if part.is_overdue(today))
+
+    @property
+    def can_be_charged_late(self) -> bool:
+        """Whether being late may cost something (D9): not on what is prepaid, nor on a late charge, which bears no interest."""
+        kinds = (OrderKind.LATE_CHARGE, OrderKind.TOP_UP)
+        return self.mode is PaymentMode.POSTPAID and self.kind not in kinds and not self.is_void
 
     def require_method(self, method: Method) -> None:
         """`RuleError` unless the invoice's term accepts `method`; checked when the payment is made (T3)."""

@@ -217,9 +217,13 @@ class Operation:
         """Everything to write, the balance with its lots and its place in the agenda."""
         if self.effects != Effects():
             raise LedgerBrokenError("unposted_movement", "Something happened to an invoice that no entry explains.")
+        today = self.why.recorded_at.date()
         changed = [held for held in self._held.values() if held.changed]
+        if self.balance.dunning.charges_interest:
+            for held in changed:
+                held.now = _bears_interest(held.now, held.loaded, today)
         lots = _open_lots(self.balance.lots, [held.now for held in changed])
-        look_again = _look_again(self.balance, changed, self.why.recorded_at.date())
+        look_again = _look_again(self.balance, changed, today)
         balance = replace(self.balance, lots=lots, look_again_on=look_again)
         return [*(held.now for held in changed), *self.entries, balance]
 
@@ -244,6 +248,15 @@ def _open_lots(known: Sequence[str], changed: Sequence[Any]) -> tuple[str, ...]:
     available = {thing.id: thing.available_minor for thing in changed if isinstance(thing, Payment | Credit)}
     kept = [lot for lot in known if available.get(lot, 1)]
     return (*kept, *(lot for lot, amount in available.items() if amount and lot not in known))
+
+
+def _bears_interest(now: Any, loaded: Any, today: date) -> Any:
+    """The open item, marked when something of it is paid that was overdue: once all is, the rest of the interest is charged,
+    on the next day at the earliest, when the day's payments are in (D9)."""
+    if not isinstance(now, OpenItem) or loaded is None or now.late_interest_on or not now.can_be_charged_late:
+        return now
+    paid_late = now.overdue_minor(today) < loaded.overdue_minor(today)
+    return replace(now, late_interest_on=today + timedelta(days=1)) if paid_late else now
 
 
 def _look_again(balance: Balance, changed: Sequence[_Held], today: date) -> date | None:

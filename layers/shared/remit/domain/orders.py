@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from remit.domain.errors import InvalidError, RuleError
 from remit.domain.firm import Firm
+from remit.domain.late_charges import LateCharge
 from remit.domain.money import MAX_MINOR, exponent, round_half_up, split
 from remit.domain.tax import TaxCode, TaxedAmount, TaxedTotals, TaxKind, TaxSubtotal, tax_on, taxed_totals
 from remit.domain.terms import ChargeKind, DiscountTax, Method, Occasion, Part, PaymentTerm, schedule
@@ -25,7 +26,8 @@ MAX_DEPOSITS = 20
 class OrderKind(StrEnum):
     """What is billed, which decides the template of its invoice (I7) and how it posts.
 
-    `DEPOSIT` is money asked for ahead of a sale, `TOP_UP` of a wallet. The two reversals are made by the system alone.
+    `DEPOSIT` is money asked for ahead of a sale, `TOP_UP` of a wallet. The two reversals, and `LATE_CHARGE` for what was paid
+    late (D9), are made by the system alone.
     """
 
     PRODUCTS = "products"
@@ -35,6 +37,7 @@ class OrderKind(StrEnum):
     TOP_UP = "top_up"
     CREDIT_REVERSAL = "credit_reversal"
     REFUND_REVERSAL = "refund_reversal"
+    LATE_CHARGE = "late_charge"
 
 
 class OrderStatus(StrEnum):
@@ -225,7 +228,7 @@ class Order:
     """A placed order. `reference` is the buyer's own (EN 16931 BT-13), shown on the invoice.
 
     `methods`: how it may be paid, by the term and the account (T3). `reverses`: the credit or refund that a reversal
-    takes back, with `note`.
+    takes back, with `note`. `late_charge`: what a late charge is made of.
     """
 
     id: str
@@ -241,6 +244,7 @@ class Order:
     note: str | None = None
     revised_at: datetime | None = None
     canceled_at: datetime | None = None
+    late_charge: LateCharge | None = None
     version: int = 0
 
     def require_draft(self) -> None:

@@ -3,13 +3,15 @@
 One function per operation; each returns a balanced `EntryDraft`. Nothing else in the system makes postings.
 Customer accounts (`receivable`, `credit`, `wallet`, `granted`, `held`) are kept per customer; the others are the
 firm's: `revenue:<category>`, `tax:<code>`, `cash:<method or gateway>`, `refunds_in_transit`, `discounts`, `goodwill`,
-`gateway_fees`, `disputes`, `bad_debt`, `deposits`, `top_ups`. `docs/postings.md` shows every rule with worked numbers.
+`gateway_fees`, `disputes`, `bad_debt`, `deposits`, `top_ups`, `late_fees`. `docs/postings.md` shows every rule with worked
+numbers.
 
 | operation | debit | credit |
 |---|---|---|
 | invoice issued | receivable (payable); deposits (net deducted) | revenue per category, tax per code |
 | … of a deposit | receivable | deposits (net), tax |
 | … of a top-up | receivable | top_ups |
+| … of a late charge | receivable | late_fees |
 | … that reverses a credit | receivable | what the credit had debited |
 | … that reverses a refund | receivable | credit (the lot it had consumed) |
 | invoice voided | exact reverse of the issue | |
@@ -156,12 +158,18 @@ def _earned(invoice: Invoice, reversed_thing: Reversible | None) -> list[Posting
 
 
 def _earns(kind: OrderKind, category: str) -> str:
-    """The account that a net amount is booked to: a deposit is earned only when the final invoice deducts it (I10)."""
-    return "deposits" if kind is OrderKind.DEPOSIT else f"revenue:{category}"
+    """The account that a net amount is booked to: a deposit is earned only when the final invoice deducts it (I10), and what
+    being late costs is no revenue of a sale (D9)."""
+    return _EARNS.get(kind, f"revenue:{category}")
+
+
+_EARNS: Mapping[OrderKind, str] = {OrderKind.DEPOSIT: "deposits", OrderKind.LATE_CHARGE: "late_fees"}
 
 
 def _reversed_documents(invoice: Invoice, thing: Reversible | None) -> dict[str, tuple[str, ...]]:
     if thing is None:
+        if invoice.late_charge:
+            return {"late_invoice": (invoice.late_charge.invoice_id,)}
         deposits = tuple(deduction.invoice_id for deduction in invoice.priced.deductions)
         return {"deposit": deposits} if deposits else {}
     role = {Credit: "credit", CreditNote: "credit_note", Refund: "refund"}[type(thing)]

@@ -10,6 +10,7 @@ from remit.domain.errors import NotFoundError
 from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.messages import Message
+from remit.usecases.charge_late import charge_late
 from remit.usecases.dunning_situation import find_situation, last_said
 from remit.usecases.idempotency import persist
 from remit.usecases.ports import Books, Changes, Clock, Journal, Letters, Mailer, balance_ref
@@ -47,9 +48,13 @@ def dun_account(
     decision = decide(situation, policy, today)
     post = _Post(firm, account, policy, books, letters, mailer, clock)
     notice = decision.notice
+    if notice and charge_late(account_id, notice, policy, firm, books, clock):
+        # What is owed has changed: decide again, so that the notice lists the charge.
+        return dun_account(account_id, firm, books, journal, letters, mailer, clock)
     message = post.notice(notice) if notice else None
     reminders = [post.reminder(due) for due in decision.reminders]
-    state = said_after(situation, decision, policy, today)
+    said = said_after(situation, decision, policy, today)
+    state = replace(said, charges_interest=firm.charges_interest(account))
     for balance in balances:
         _move_on(balance, decision, state, today, books)
     return DunningOutcome(

@@ -11,6 +11,7 @@ from remit.domain.errors import TransientError
 from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.open_items import OpenItem
+from remit.domain.orders import OrderKind
 from remit.usecases.ports import Journal
 
 
@@ -31,7 +32,7 @@ def find_situation(account: Account, balances: Sequence[Balance], firm: Firm, jo
     items = _open_items(account.id, balances, journal)
     situation = Situation(
         parts=[
-            OpenPart(item.invoice_id, item.number, item.currency, item.issued_on, part)
+            OpenPart(item.invoice_id, item.number, item.currency, item.issued_on, part, item.kind is OrderKind.LATE_CHARGE)
             for item in items
             if item.mode is PaymentMode.POSTPAID and not item.disputed_by
             for part in item.parts

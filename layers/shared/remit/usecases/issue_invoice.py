@@ -105,8 +105,9 @@ def bill[S: (NumberSeries, ReservedNumber)](
     if account.payment.collect_automatically and item.mode is PaymentMode.POSTPAID:
         item = replace(item, collect_on=item.next_due)
     operation.create(item)
-    looks = replace(operation.balance.dunning, first_look_days=firm.first_look_days(account))
-    operation.balance = replace(operation.balance, dunning=looks)
+    known = operation.balance.dunning
+    state = replace(known, first_look_days=firm.first_look_days(account), charges_interest=firm.charges_interest(account))
+    operation.balance = replace(operation.balance, dunning=state)
     dated = replace(operation.why, effective_on=invoice.issued_on)
     operation.post(posting_rules.invoice_issued, invoice, reverses, why=dated)
     if item.mode is PaymentMode.PREPAID and item.open_minor:

@@ -111,7 +111,7 @@ def allowed_methods(term: PaymentTerm, account: Account, priced: PricedLines) ->
 
 
 def _priced(wish: OrderWish, account: Account, firm: Firm, books: Books) -> PricedLines:
-    if wish.kind in (OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL, OrderKind.TOP_UP):
+    if wish.kind in (OrderKind.CREDIT_REVERSAL, OrderKind.REFUND_REVERSAL, OrderKind.TOP_UP, OrderKind.LATE_CHARGE):
         raise InvalidError("bad_order_kind", f"A {wish.kind} is not ordered; it has a request of its own.")
     currency = wish.currency or account.default_currency
     priced = price(wish.lines, currency, firm, prices_include_tax=wish.prices_include_tax)

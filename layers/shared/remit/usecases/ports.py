@@ -297,6 +297,7 @@ class AgendaKind(StrEnum):
     AUTHORIZATION = "authorization"  # an authorised payment that expires, by instant
     REFUND = "refund"  # a refund on hold that is given to the processor, by instant
     CARD_EXPIRY = "card_expiry"  # an account whose default card expires, by date
+    LATE_INTEREST = "late_interest"  # an open item that was paid late, by date
     CREDIT_EXPIRY = "credit_expiry"  # a credit that can no longer be used, by date
     SUMMARY = "summary"  # an account's enrolment in a schedule of summaries, by the instant of its next slot
     SUMMARY_SCHEDULE = "summary_schedule"  # a schedule whose enrolments are to be planned anew, by instant

@@ -8,6 +8,7 @@
 | `revenue:services` | `Income:Services` |
 | `tax:VAT21` | `Liabilities:Tax:VAT21` |
 | `deposits`, `top_ups`, `refunds_in_transit` | `Liabilities:Deposits`, `Liabilities:Top-ups`, `Liabilities:Refunds-in-transit` |
+| `late_fees` | `Income:Late-payment:Charges` |
 | `disputes` | `Assets:Disputes` |
 | `goodwill`, `discounts`, `bad_debt`, `gateway_fees` | `Expenses:Goodwill`, `Expenses:Discounts`, … |
 
@@ -36,6 +37,7 @@ _ROOTS = {
     "deposits": "Liabilities:Deposits",
     "top_ups": "Liabilities:Top-ups",
     "refunds_in_transit": "Liabilities:Refunds-in-transit",
+    "late_fees": "Income:Late-payment:Charges",
     "disputes": "Assets:Disputes",
     "goodwill": "Expenses:Goodwill",
     "discounts": "Expenses:Discounts",

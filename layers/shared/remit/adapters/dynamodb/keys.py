@@ -8,7 +8,7 @@
 | entry | `A#<account>` | `J#<currency>#<sequence>` | listing `L#entry#<month>#<shard>` / date, account, sequence |
 | order | `A#<account>` | `Q#<id>` | |
 | invoice (immutable) | `A#<account>` | `I#<id>` | listing `L#document#<series>` / date, number |
-| open item | `A#<account>` | `O#<id>` | open `O#<currency>#<shard>` / account, due date, id, while open; agenda `collection` |
+| open item | `A#<account>` | `O#<id>` | open `O#<currency>#<shard>` / account, due date, id, while open; agenda `collection`… |
 | payment | `A#<account>` | `P#<id>` | listing `L#payment#<month>#<shard>` / date, account, id; agenda `outcome` and others |
 | credit | `A#<account>` | `C#<id>` | listing `L#credit#<month>#<shard>` / date, account, id; agenda `credit_expiry` |
 | credit note (immutable) | `A#<account>` | `N#<id>` | listing `L#document#<series>` / date, number |

@@ -266,8 +266,15 @@ def _open_item_to(item: OpenItem) -> r.Record:
         state=_json(state),
         open_pk=open_pk,
         open_sk=open_sk,
-        **_agenda(AgendaKind.COLLECTION, item.account_id, item.collect_on if item.open_minor else None),
+        **_open_item_agenda(item),
     )
+
+
+def _open_item_agenda(item: OpenItem) -> dict[str, str | None]:
+    """What is open may be collected; what was paid late may bear interest."""
+    if item.open_minor:
+        return _agenda(AgendaKind.COLLECTION, item.account_id, item.collect_on)
+    return _agenda(AgendaKind.LATE_INTEREST, item.account_id, item.late_interest_on)
 
 
 def _part_to(part: Part) -> list[Any]:
