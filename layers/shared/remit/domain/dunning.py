@@ -147,11 +147,15 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Send `tier`'s letter, listing `parts` (all that is overdue, oldest first); `net_minor`, per currency, is asked for."""
+    """Send `tier`'s letter, listing `parts` (all that is overdue, oldest first); `net_minor`, per currency, is asked for.
+
+    `after_silence`: the first day after the last pause or broken promise, since which the tier counts as not yet said.
+    """
 
     tier: Tier
     parts: tuple[OpenPart, ...]
     net_minor: dict[str, int]
+    after_silence: date | None = None
 
     @property
     def oldest_due(self) -> date:
@@ -280,7 +284,7 @@ def _notice(
     if said >= tier.number or situation.said.notified_on == today:
         tomorrow = today + timedelta(days=1) if said < tier.number else None
         return None, _earliest(next_tier_on, next_overdue, tomorrow), "already_notified"
-    return Notice(tier, tuple(overdue), net), _earliest(next_tier_on, next_overdue), "notice"
+    return Notice(tier, tuple(overdue), net, silence_ended), _earliest(next_tier_on, next_overdue), "notice"
 
 
 def owing(parts: Iterable[OpenPart], available_credit: Mapping[str, int], today: date) -> tuple[list[OpenPart], dict[str, int]]:

@@ -87,7 +87,8 @@ def _last_said(states: Iterable[DunningState]) -> DunningState:
 
 def _send(notice: Notice, firm: Firm, account: Account, books: Books, letters: Letters, mailer: Mailer, clock: Clock) -> Message:
     oldest = notice.parts[0]
-    message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.due_date.isoformat()}_tier{notice.tier.number}"
+    silence = f"_after{notice.after_silence.isoformat()}" if notice.after_silence else ""
+    message_id = f"msg_dunning_{oldest.invoice_id}_{oldest.due_date.isoformat()}_tier{notice.tier.number}{silence}"
     invoices = tuple(dict.fromkeys(item.invoice_id for item in notice.parts))
     return send_once(
         message_id, account, lambda: letters.dunning(firm, account, notice, clock.now()), books, mailer, clock, about=invoices
