@@ -32,6 +32,7 @@ NEEDS: dict[str, set[str]] = {
     "clock": {"pynamodb", "pydantic", "msgspec"},
     "credits": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "dunning": {"boto3", "pynamodb", "msgspec", "jinja2"},
+    "dunning_trials": {"boto3", "pynamodb", "pydantic", "msgspec", "ulid"},
     "firm": {"pynamodb", "pydantic", "msgspec"},
     "health": set(),
     "invoicing": {"pynamodb", "pydantic", "msgspec", "ulid"},
@@ -44,6 +45,7 @@ NEEDS: dict[str, set[str]] = {
     "payment_webhooks": {"boto3", "pynamodb", "msgspec", "stripe"},
     "payments": {"boto3", "pynamodb", "pydantic", "msgspec", "stripe", "ulid"},
     "wallet": {"pynamodb", "pydantic", "msgspec", "ulid"},
+    "policy_trial": {"boto3", "pynamodb", "msgspec"},
     "projections": {"pynamodb", "msgspec"},
     "totals": {"pynamodb", "pydantic", "msgspec"},
     "totals_rebuild": {"pynamodb", "msgspec"},
@@ -58,6 +60,7 @@ CLIENTS: dict[str, set[str]] = {
     "auditor": {"dynamodb", "s3"},
     "agenda": {"dynamodb", "secretsmanager"},
     "dunning": {"dynamodb", "sesv2", "secretsmanager"},
+    "dunning_trials": {"dynamodb", "stepfunctions", "s3"},
     "health": set(),
     "notifications": {"dynamodb", "sesv2", "secretsmanager"},
     "operations": {"dynamodb", "stepfunctions", "s3"},
@@ -65,6 +68,7 @@ CLIENTS: dict[str, set[str]] = {
     "payment_page": {"dynamodb", "secretsmanager"},
     "payment_webhooks": {"dynamodb", "sqs", "secretsmanager"},
     "payments": {"dynamodb", "secretsmanager"},
+    "policy_trial": {"dynamodb", "s3"},
 }
 """The AWS services that a function talks to; those not named here talk to DynamoDB alone."""
 

@@ -19,6 +19,7 @@ from remit.domain import posting_rules
 from remit.domain.accounts import Account, AccountChange, Note
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
+from remit.domain.dunning_trials import PolicyTrial
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
@@ -60,6 +61,7 @@ STORED: dict[type, st.SearchStrategy[Any]] = {
     Guard: strategies.guards,
     Firm: strategies.firms,
     Export: strategies.exports,
+    PolicyTrial: strategies.policy_trials,
     ChainMark: strategies.chain_marks,
     Totals: strategies.totals(),
     TotalsGenerations: strategies.generations,

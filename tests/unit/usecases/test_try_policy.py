@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from remit.domain.accounts import PaymentMode
+from remit.domain.accounts import AccountChange, PaymentMode
 from remit.domain.automations import Automation
 from remit.domain.dunning import (
     DunningPolicy,
@@ -28,6 +28,7 @@ from remit.domain.dunning import (
 from remit.domain.dunning_trials import TrialTerms, Wrong
 from remit.domain.errors import InvalidError, NotFoundError, RemitError, RuleError
 from remit.domain.firm import Firm
+from remit.domain.journal import JournalEntry
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Allocation, DisputeStatus, GatewayReport, Payment
@@ -355,7 +356,8 @@ class Story:
         self.account_id = self.office.open_account()
         saves(self.office, self.account_id)
         self.deeds: list[tuple[int, str]] = []
-        self.events = 0
+        self.events = self.recorded = 0
+        self.look_on: date | None = TODAY
         self.said = DunningState()
         self.written: dict[tuple[str, str, date, date | None], StoryLetter] = {}
 
@@ -466,7 +468,12 @@ class Story:
         )
 
     def evening(self) -> None:
-        """What the policy decides on the account as it stands, and the real run."""
+        """What the policy decides on the account as it stands, and the real run; on days on which something was recorded or
+        the last decision wanted to look."""
+        recorded = len(self.office.books.all(JournalEntry)) + len(self.office.books.all(AccountChange))
+        if recorded == self.recorded and not (self.look_on and self.look_on <= self.today):
+            return
+        self.recorded = recorded
         self.office.clock.set(datetime.combine(self.today, RUN, ZONE))
         situation = self.situation()
         decision = decide(situation, self.policy, self.today)
@@ -477,6 +484,7 @@ class Story:
             reminder: StoryLetter = (self.today, due.reminder.template, listed(due.parts), {})
             self.write(reminder, due.parts[0], due.reminder.template, None)
         self.said = said_after(situation, decision, self.policy, self.today)
+        self.look_on = decision.look_again_on
         self.office.dun(self.account_id)
 
     def write(self, letter: StoryLetter, first: OpenPart, step: str, silence: date | None) -> None:
@@ -530,7 +538,6 @@ def stories(draw: st.DrawFn, *, late: bool, days: int = 25) -> Story:
 
 SLOWLY = settings(
     deadline=None,
-    max_examples=60,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -6,7 +6,13 @@ from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.usecases.ports import Books, Loaded, Ref, account_ref, balance_ref
 
-_CALLED = {"OpenItem": "invoice", "CreditNote": "credit note", "WalletCharge": "wallet charge", "InvoiceBatch": "batch"}
+_CALLED = {
+    "OpenItem": "invoice",
+    "CreditNote": "credit note",
+    "WalletCharge": "wallet charge",
+    "InvoiceBatch": "batch",
+    "PolicyTrial": "policy trial",
+}
 """What callers know a class by, where it is not its name."""
 
 

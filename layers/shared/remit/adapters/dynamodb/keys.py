@@ -21,6 +21,7 @@
 | invoice batch | `A#` | `K#<id>` | agenda `G#invoice_batch#<shard>` / instant, until it is finished |
 | guard | `R#<kind>#<value>` | `R` | |
 | export | `E#<id>` | `E` | |
+| trial of a dunning policy | `E#<id>` | `T` | |
 | mark: how far a chain is counted in the totals | `Y#<account>` | `<currency>` | |
 | totals: how things stand | `T#<generation>` | `<currency>#<shard>` | |
 | totals of a month or quarter | `T#<generation>#<kind>#<currency>` | `<period>#<shard>` | |
@@ -174,6 +175,10 @@ def guarded_fact(partition: str) -> tuple[str, str]:
 
 def export(export_id: str) -> tuple[str, str]:
     return f"E#{export_id}", "E"
+
+
+def policy_trial(trial_id: str) -> tuple[str, str]:
+    return f"E#{trial_id}", "T"
 
 
 def chain_mark(account_id: str, currency: str) -> tuple[str, str]:
