@@ -22,7 +22,19 @@ from local.stack import ROOT
 from remit.adapters.http.api import PROBLEMS
 
 FILE = ROOT / "openapi.json"
-HTTP_FUNCTIONS = ("firm", "accounts", "invoicing", "payments", "credits", "refunds", "operations", "totals", "wallet", "clock")
+HTTP_FUNCTIONS = (
+    "firm",
+    "accounts",
+    "invoicing",
+    "payments",
+    "credits",
+    "refunds",
+    "operations",
+    "dunning_trials",
+    "totals",
+    "wallet",
+    "clock",
+)
 _ULID = "01jdxexample0000000000000x"
 EXAMPLE_VALUES = {
     f"{name}_ID": f"{prefix}_{_ULID}"

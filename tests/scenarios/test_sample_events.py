@@ -105,7 +105,6 @@ EXPECTED: dict[str, Check] = {
     "dunning/dun": returns(why="not_overdue", tier=None),
     "dunning/dun_unknown_account": fails_with("NotFoundError"),
     "dunning/find_due": lambda found: found.answer["cursor"] is None,
-    "dunning_trials/bad_period": answers(422, "bad_period"),
     "dunning_trials/create": lambda found: (found.status, found.body["status"]) == (202, "running"),
     "dunning_trials/read_unknown": answers(404, "policy_trial_not_found"),
     "dunning_trials/try_on_account": lambda found: (found.status, found.body["letters"]) == (200, []),

@@ -775,17 +775,13 @@ class World:
         self.clock.moves_to((self.clock.today.replace(day=1) + timedelta(days=35)).replace(day=5))
         self.firm.is_set_up()
 
-    def a_customer(self, name: str | None = None, *, email: str | None = None, dunning: bool = False, **more: Any) -> Customer:
-        """A new customer with a name, an address and an e-mail address of its own.
-
-        Not dunned unless said so: every run looks at all overdue accounts, and those of other tests are none of its business.
-        """
+    def a_customer(self, name: str | None = None, *, email: str | None = None, **more: Any) -> Customer:
+        """A new customer with a name, an address and an e-mail address of its own."""
         number = next(_NAMES)
         body = {
             "name": name or f"Zwaluwstaart {number} & Dochters",
             "email": email or f"boekhouding{number}.{uuid4().hex[:6]}@zwaluwstaart.example",
             "address": {"line1": f"Lindengrachtkade {number}", "postal_code": "3511 AB", "city": "Utrecht", "country": "NL"},
-            "dunning": dunning,
         } | more
         self.told |= {body["name"], body["email"], "Lindengrachtkade", "Zwaluwstaart", "zwaluwstaart.example"}
         return Customer(self, self.api.post("/accounts", body))
