@@ -31,6 +31,7 @@ HTTP_FUNCTIONS = (
     "refunds",
     "subscriptions",
     "account_dunning",
+    "dunning_trials",
     "operations",
     "totals",
     "wallet",

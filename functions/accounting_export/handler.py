@@ -9,7 +9,6 @@ or, from the monthly schedule, as `{"period": "previous"}`. Errors keep their cl
 decides what to retry.
 """
 
-import json
 import os
 from functools import cache
 from typing import Any
@@ -18,6 +17,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from remit.adapters.accounting.formats import FORMATS
+from remit.adapters.caught_errors import told
 from remit.adapters.clock import deployed_clock
 from remit.adapters.s3.export_store import S3ExportStore
 from remit.domain.actor import Actor, Channel
@@ -31,9 +31,6 @@ logger = Logger()
 metrics = Metrics()
 
 SCHEDULE = Actor("monthly-export", Channel.SCHEDULE)
-
-_OWN_ERRORS = {"ConflictError", "InvalidError", "LedgerBrokenError", "NotFoundError", "RuleError", "TransientError"}
-"""Errors whose text is written for people; of others only the name is shown."""
 
 
 def books() -> Books:
@@ -90,7 +87,7 @@ def publish(event: dict[str, Any], context: object) -> dict[str, Any]:
 @logger.inject_lambda_context
 def record_failure(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Say on the export why it failed, from the `error` that the state machine caught."""
-    failure = _failure(event["error"])
+    failure = told(event["error"])
     logger.error("export failed", extra={"export_id": event.get("export_id"), "failure": failure})
     if export_id := event.get("export_id"):
         export_period.record_failure(export_id, failure, books(), deployed_clock())
@@ -104,13 +101,3 @@ def _actor(requested_by: Any) -> Actor:
         return Actor(str(requested_by["id"]), Channel(requested_by["channel"]))
     except (KeyError, TypeError, ValueError):
         raise InvalidError("bad_actor", "requested_by has an id and a known channel.") from None
-
-
-def _failure(error: dict[str, str]) -> str:
-    """`control_totals_differ: …` for an error of ours, the bare name for any other (`States.Timeout`)."""
-    if error["Error"] not in _OWN_ERRORS:
-        return error["Error"]
-    try:
-        return str(json.loads(error["Cause"])["errorMessage"])
-    except (KeyError, TypeError, ValueError):
-        return error["Error"]

@@ -16,7 +16,8 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.s3.export_store import S3ExportStore
 from remit.usecases import audit_ledger
-from remit.usecases.audit_ledger import Listed, Totals
+from remit.usecases.account_manifest import Listed
+from remit.usecases.audit_ledger import Totals
 from remit.usecases.export_files import FileStore
 
 logger = Logger()

@@ -33,6 +33,7 @@ NEEDS: dict[str, set[str]] = {
     "clock": {"pynamodb", "pydantic", "msgspec"},
     "credits": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "dunning": {"boto3", "pynamodb", "msgspec", "jinja2"},
+    "dunning_trials": {"boto3", "pynamodb", "pydantic", "msgspec", "ulid"},
     "firm": {"pynamodb", "pydantic", "msgspec"},
     "health": set(),
     "invoicing": {"pynamodb", "pydantic", "msgspec", "ulid"},
@@ -50,6 +51,7 @@ NEEDS: dict[str, set[str]] = {
     "wallet": {"pynamodb", "pydantic", "msgspec", "ulid"},
     "summaries": {"boto3", "pynamodb", "msgspec", "jinja2"},
     "summary_schedules": {"pynamodb", "pydantic", "msgspec", "ulid"},
+    "policy_trial": {"boto3", "pynamodb", "msgspec"},
     "projections": {"pynamodb", "msgspec"},
     "templates": {"boto3", "pynamodb", "pydantic", "msgspec", "jinja2", "ulid"},
     "totals": {"pynamodb", "pydantic", "msgspec"},
@@ -66,6 +68,7 @@ CLIENTS: dict[str, set[str]] = {
     "auditor": {"dynamodb", "s3"},
     "agenda": {"dynamodb", "secretsmanager"},
     "dunning": {"dynamodb", "sesv2", "secretsmanager"},
+    "dunning_trials": {"dynamodb", "stepfunctions", "s3"},
     "health": set(),
     "notifications": {"dynamodb", "sesv2", "secretsmanager"},
     "operations": {"dynamodb", "stepfunctions", "s3"},
@@ -75,6 +78,7 @@ CLIENTS: dict[str, set[str]] = {
     "payment_webhooks": {"dynamodb", "sqs", "secretsmanager"},
     "payments": {"dynamodb", "secretsmanager"},
     "templates": {"dynamodb", "secretsmanager"},
+    "policy_trial": {"dynamodb", "s3"},
 }
 """The AWS services that a function talks to; those not named here talk to DynamoDB alone."""
 

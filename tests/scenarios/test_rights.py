@@ -50,6 +50,11 @@ RIGHTS: dict[str, set[str]] = {
     "AuditListFunction": {"dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
     "AuditAccountsFunction": {"dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
     "AuditReportFunction": {READS, "dynamodb:Query", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
+    "TrialListFunction": {READS, "dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
+    "TrialAccountsFunction": {READS, "dynamodb:Query", "s3:PutObject", "s3:AbortMultipartUpload"},
+    "TrialSummarizeFunction": {READS, WRITES, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
+    "TrialRecordFailureFunction": {READS, WRITES},
+    "DunningTrialsFunction": {READS, WRITES, "dynamodb:Query", "states:StartExecution", "s3:GetObject"},
     "TotalsFunction": {READS, "dynamodb:Query"},
     "TotalsRebuildFunction": {READS, WRITES, "dynamodb:BatchWriteItem", "dynamodb:Query"},
     "OperationsFunction": {

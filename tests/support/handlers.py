@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "DUNNING_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:0:stateMachine:dunning",
     "RECURRING_PAYMENTS_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:0:stateMachine:recurring-payments",
     "EXPORT_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:0:stateMachine:export",
+    "POLICY_TRIAL_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:0:stateMachine:policy-trial",
     "MAIL_SENDER": "billing@remit.example",
     "POWERTOOLS_METRICS_NAMESPACE": "Remit",
     "POWERTOOLS_SERVICE_NAME": "remit",

@@ -1,6 +1,6 @@
 """Anything that the domain may hold, drawn at random: whole objects for round trips, and pieces for the rules."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,7 @@ from remit.domain.collection import Outcome
 from remit.domain.credit_notes import CreditNote, CreditNoteLine
 from remit.domain.credits import Credit, CreditKind, TaxOption
 from remit.domain.dunning import DunningPolicy, DunningState, PolicyRevision, Promise, Reminder, Tier
+from remit.domain.dunning_trials import MAX_DAYS, PolicyTrial, TrialStatus, TrialTerms
 from remit.domain.errors import RuleError
 from remit.domain.exports import Export, ExportStatus
 from remit.domain.firm import DunningChanges, Firm, LostDispute, MoneyRules
@@ -667,6 +668,25 @@ exports = st.builds(
     finished_at=st.none() | instants,
     files=st.none() | st.dictionaries(words, texts, max_size=3),
     control_totals=st.none() | json_objects,
+    failure=maybe_text,
+    version=versions,
+)
+policy_trials = st.builds(
+    PolicyTrial,
+    id=words,
+    terms=st.builds(
+        lambda first, days, policy, hour: TrialTerms(policy, first, first + timedelta(days=days), time(hour)),
+        st.dates(date(2020, 1, 1), date(2030, 1, 1)),
+        st.integers(0, MAX_DAYS - 1),
+        st.just(DunningPolicy()) | st.just(DunningPolicy((Tier(1, 2, "a"),), (Reminder(-3, "b"),), "proposed")),
+        st.integers(0, 23),
+    ),
+    requested_by=actors,
+    requested_at=instants,
+    status=st.sampled_from(TrialStatus),
+    finished_at=st.none() | instants,
+    files=st.none() | st.dictionaries(words, texts, max_size=3),
+    summary=st.none() | json_objects,
     failure=maybe_text,
     version=versions,
 )

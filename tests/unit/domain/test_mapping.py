@@ -20,6 +20,7 @@ from remit.domain.accounts import Account, AccountChange, Note
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.dunning import PolicyRevision
+from remit.domain.dunning_trials import PolicyTrial
 from remit.domain.errors import RuleError
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
@@ -72,6 +73,7 @@ STORED: dict[type, st.SearchStrategy[Any]] = {
     Firm: strategies.firms,
     PolicyRevision: strategies.policy_revisions,
     Export: strategies.exports,
+    PolicyTrial: strategies.policy_trials,
     ChainMark: strategies.chain_marks,
     Totals: strategies.totals(),
     TotalsGenerations: strategies.generations,

@@ -14,7 +14,8 @@ from remit.domain.errors import ConflictError, LedgerBrokenError, NotFoundError,
 from remit.domain.invoices import Invoice, NumberSeries
 from remit.domain.payments import Allocation
 from remit.usecases import audit_ledger
-from remit.usecases.audit_ledger import ACCOUNTS_PER_PART, Listed, Totals
+from remit.usecases.account_manifest import ACCOUNTS_PER_PART, Listed
+from remit.usecases.audit_ledger import Totals
 from tests.support.builders import NOW, TODAY, Office
 from tests.unit.accounting.world import MemoryStore
 

@@ -18,30 +18,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import batched
 from typing import Any
 
 from remit.domain.audit import Difference, What
 from remit.domain.errors import LedgerBrokenError, NotFoundError
+from remit.usecases.account_manifest import Listed, line, lines, lines_of_parts, part_name, write_manifest
 from remit.usecases.export_files import FileStore, Folder, TextFile
 from remit.usecases.ports import Books, Journal
 from remit.usecases.prove_numbers import NumberProof, prove_numbers
 from remit.usecases.replay_account import Replay, replay_account
 
-ACCOUNTS_PER_PART = 50
-
-MANIFEST = "manifest.jsonl"
 REPORT = "report.json"
 DIFFERENCES = "differences.jsonl"
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """The manifest of an audit: its key in the store, and how many accounts it names in how many parts."""
-
-    manifest: str
-    accounts: int
-    parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +59,7 @@ def folder_of(audit_id: str) -> str:
 
 def list_accounts(audit_id: str, journal: Journal, store: FileStore) -> Listed:
     """Stream the ids of all accounts into the manifest. An account opened meanwhile waits for the next audit."""
-    accounts = parts = 0
-    with Folder(store, folder_of(audit_id)) as folder:
-        manifest = folder.create(MANIFEST)
-        for account_ids in batched(journal.account_ids(), ACCOUNTS_PER_PART, strict=False):
-            manifest.record(_line({"part": parts, "account_ids": account_ids}))
-            accounts, parts = accounts + len(account_ids), parts + 1
-        folder.close()
-    return Listed(folder_of(audit_id) + MANIFEST, accounts, parts)
+    return write_manifest(folder_of(audit_id), journal, store)
 
 
 def audit_part(audit_id: str, part: int, account_ids: Sequence[str], journal: Journal, store: FileStore) -> Totals:
@@ -88,13 +69,13 @@ def audit_part(audit_id: str, part: int, account_ids: Sequence[str], journal: Jo
     """
     totals = Totals()
     with Folder(store, folder_of(audit_id)) as folder:
-        file = folder.create(_part_name(part))
+        file = folder.create(part_name(part))
         for account_id in account_ids:
             replay = _replayed(account_id, journal)
             for difference in replay.differences:
-                file.record(_line({"difference": asdict(difference)}))
+                file.record(line({"difference": asdict(difference)}))
             totals = totals.plus(_of_one(replay))
-        file.write(_line({"totals": asdict(totals)}))
+        file.write(line({"totals": asdict(totals)}))
         folder.close()
     return totals
 
@@ -110,11 +91,11 @@ def write_report(
     totals, by_what = Totals(), Counter[str]()
     with Folder(store, folder_of(audit_id)) as folder:
         file = folder.create(DIFFERENCES)
-        for line in _lines_of_parts(audit_id, listed.parts, store):
-            if "totals" in line:
-                totals = totals.plus(Totals(**line["totals"]))
+        for found in lines_of_parts(folder_of(audit_id), listed.parts, store):
+            if "totals" in found:
+                totals = totals.plus(Totals(**found["totals"]))
             else:
-                _note(line["difference"], file, by_what)
+                _note(found["difference"], file, by_what)
         if totals.accounts != listed.accounts:
             raise LedgerBrokenError("audit_incomplete", f"{totals.accounts} of {listed.accounts} accounts were proved.")
         names = sorted({*totals.series, *journal.series()})
@@ -157,7 +138,7 @@ def _of_one(replay: Replay) -> Totals:
 
 def _unlisted(listed: Listed, series: Sequence[str], journal: Journal, store: FileStore) -> Iterator[Replay]:
     """Accounts that have invoices and were not listed: opened since, or gone while what they owe is still there."""
-    known = {account_id for line in _lines(store.read(listed.manifest)) for account_id in line["account_ids"]}
+    known = {account_id for part in lines(store.read(listed.manifest)) for account_id in part["account_ids"]}
     invoiced = {account_id for name in series for account_id in journal.invoiced_accounts(name)}
     return (_replayed(account_id, journal) for account_id in sorted(invoiced - known))
 
@@ -168,24 +149,4 @@ def _gap(proof: NumberProof, gap: str) -> Difference:
 
 def _note(difference: dict[str, Any], file: TextFile, by_what: Counter[str]) -> None:
     by_what[difference["what"]] += 1
-    file.record(_line(difference))
-
-
-def _part_name(part: int) -> str:
-    return f"parts/{part:06d}.jsonl"
-
-
-def _lines_of_parts(audit_id: str, parts: int, store: FileStore) -> Iterator[dict[str, Any]]:
-    for part in range(parts):
-        yield from _lines(store.read(folder_of(audit_id) + _part_name(part)))
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from map(json.loads, lines)
-
-
-def _line(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n"
+    file.record(line(difference))

@@ -13,6 +13,7 @@ _CALLED = {
     "InvoiceBatch": "batch",
     "PlanVersion": "plan version",
     "MailTemplate": "template version",
+    "PolicyTrial": "policy trial",
 }
 """What callers know a class by, where it is not its name."""
 

@@ -15,6 +15,7 @@ from remit.domain.accounts import Account, AccountChange, Note, SavedMethod
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.dunning import DueReminder, Notice, PolicyRevision
+from remit.domain.dunning_trials import PolicyTrial
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
@@ -130,6 +131,10 @@ def mail_template_ref(key: str, id: str) -> Ref[MailTemplate]:
 
 def export_ref(export_id: str) -> Ref[Export]:
     return Ref(Export, "", export_id)
+
+
+def policy_trial_ref(trial_id: str) -> Ref[PolicyTrial]:
+    return Ref(PolicyTrial, "", trial_id)
 
 
 def guard_ref(kind: str, value: str) -> Ref[Guard]:

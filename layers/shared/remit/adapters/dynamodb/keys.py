@@ -29,6 +29,7 @@
 | guard | `R#<kind>#<value>` | `R` | |
 | revision of a dunning policy (immutable) | `D#<policy>` | `<revision>` | |
 | export | `E#<id>` | `E` | |
+| trial of a dunning policy | `E#<id>` | `T` | |
 | mark: how far a chain is counted in the totals | `Y#<account>` | `<currency>` | |
 | totals: how things stand | `T#<generation>` | `<currency>#<shard>` | |
 | totals of a month or quarter | `T#<generation>#<kind>#<currency>` | `<period>#<shard>` | |
@@ -235,6 +236,10 @@ def policy_revision(policy_id: str, revision: int) -> tuple[str, str]:
 
 def export(export_id: str) -> tuple[str, str]:
     return f"E#{export_id}", "E"
+
+
+def policy_trial(trial_id: str) -> tuple[str, str]:
+    return f"E#{trial_id}", "T"
 
 
 def chain_mark(account_id: str, currency: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from remit.domain.actor import Actor, Channel
 from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.dunning import DunningState, PolicyRevision
+from remit.domain.dunning_trials import PolicyTrial
 from remit.domain.exports import Export
 from remit.domain.firm import Firm
 from remit.domain.invoice_batches import InvoiceBatch
@@ -513,6 +514,11 @@ def _export_to(export: Export) -> r.Record:
     return r.ExportRecord(pk, sk, body=_json(export))
 
 
+def _policy_trial_to(trial: PolicyTrial) -> r.Record:
+    pk, sk = keys.policy_trial(trial.id)
+    return r.PolicyTrialRecord(pk, sk, body=_json(trial))
+
+
 def _chain_mark_to(mark: ChainMark) -> r.Record:
     pk, sk = keys.chain_mark(mark.account_id, mark.currency)
     reached = [[each.generation, each.sequence, each.hash] for each in mark.reached]
@@ -575,6 +581,7 @@ _TO: dict[type, Callable[[Any], r.Record]] = {
     Firm: _firm_to,
     PolicyRevision: _policy_revision_to,
     Export: _export_to,
+    PolicyTrial: _policy_trial_to,
     ChainMark: _chain_mark_to,
     Totals: _totals_to,
     TotalsGenerations: _generations_to,
@@ -609,6 +616,7 @@ _FROM: dict[type[r.Record], Callable[[Any], Any]] = {
     r.FirmRecord: lambda record: _merge(Firm, record.body),
     r.PolicyRevisionRecord: lambda record: _merge(PolicyRevision, record.body),
     r.ExportRecord: lambda record: _merge(Export, record.body),
+    r.PolicyTrialRecord: lambda record: _merge(PolicyTrial, record.body),
     r.ChainMarkRecord: _chain_mark_from,
     r.TotalsRecord: _totals_from,
     r.TotalsGenerationsRecord: lambda record: _merge(TotalsGenerations, record.body),
@@ -642,6 +650,7 @@ _KEY: dict[type, Callable[[Ref[Any]], tuple[str, str]]] = {
     Firm: lambda _ref: keys.FIRM,
     PolicyRevision: lambda ref: keys.policy_revision(ref.owner, int(ref.id)),
     Export: lambda ref: keys.export(ref.id),
+    PolicyTrial: lambda ref: keys.policy_trial(ref.id),
     ChainMark: lambda ref: keys.chain_mark(ref.owner, ref.id),
     Totals: lambda ref: _totals_key(int(ref.owner), totals_key_of(ref)),
     TotalsGenerations: lambda _ref: keys.TOTALS_GENERATIONS,

@@ -11,7 +11,7 @@ from remit.adapters.dynamodb.records import BalanceRecord, EntryRecord, Record
 from remit.domain.audit import Unreadable
 from remit.domain.errors import LedgerBrokenError
 
-_DAMAGED = (LedgerBrokenError, msgspec.MsgspecError, zlib.error, LookupError, TypeError, ValueError)
+DAMAGED = (LedgerBrokenError, msgspec.MsgspecError, zlib.error, LookupError, TypeError, ValueError)
 """What mapping raises when a body is no JSON, lacks a field, or holds what no such thing can be."""
 
 
@@ -19,7 +19,7 @@ def readable(record: Record) -> Any:
     """The domain object of a record, or `Unreadable` with the id that the object would have."""
     try:
         return from_record(record)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         return Unreadable(record.currency, _id(record), f"{type(error).__name__}: {error}")
 
 

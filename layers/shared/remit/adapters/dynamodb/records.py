@@ -243,6 +243,10 @@ class ExportRecord(Record, discriminator="export"):
     pass
 
 
+class PolicyTrialRecord(Record, discriminator="policy_trial"):
+    pass
+
+
 class ChainMarkRecord(Record, discriminator="chain_mark"):
     pass
 
