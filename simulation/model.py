@@ -21,6 +21,7 @@ from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment
 from remit.domain.refunds import Refund
+from remit.domain.summaries import SummaryEnrolment
 from remit.domain.totals import ChainMark
 from remit.usecases.guards import Guard
 
@@ -259,14 +260,12 @@ _TAKEN: dict[type, Callable[[Model, Any], None]] = {
 _NOT_KEPT = (AccountChange, Note)
 
 
+_KNOWN_BY = {Balance: "currency", ChainMark: "currency", OpenItem: "invoice_id", SummaryEnrolment: "schedule_id"}
+"""What tells a thing from others of its class that the customer has, where that is not its `id`."""
+
+
 def _id(thing: Any) -> str:
-    found: str = (
-        thing.currency
-        if isinstance(thing, Balance | ChainMark)
-        else thing.invoice_id
-        if isinstance(thing, OpenItem)
-        else thing.id
-    )
+    found: str = getattr(thing, _KNOWN_BY.get(type(thing), "id"))
     return found
 
 

@@ -5,16 +5,19 @@ before. So whatever schedules miss or repeat, people do the same.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 from typing import Protocol
 
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import DisputeStatus
+from remit.domain.subscriptions import When
+from remit.domain.summaries import SummaryContent
 from remit.domain.terms import Method
+from remit.usecases.summary_schedules import ScheduleWish
 from simulation.gateway import Intent, SimulatedGateway
-from tests.support import invoicing, refunding
+from tests.support import invoicing, refunding, subscribing
 from tests.support.builders import Office
 
 
@@ -39,12 +42,15 @@ class Town(Protocol):
 
 type Bills = Callable[[date], bool]
 type Pays = Callable[[Town, OpenItem], object]
+type Act = Callable[[Town, str, str], object]
+"""What a subscriber does, by the ids of the account and its subscription."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
     """A customer in `zone`. `pays` is asked every noon there about each invoice that is open; `method` is saved and charged by
-    itself, and `charged` says what the gateway makes of a charge."""
+    itself, and `charged` says what the gateway makes of a charge. `subscribed`: takes the monthly plan as of `ANCHOR`, and does
+    each of its `acts` at nine on its day. `summaries`: the names of the schedules of summaries that the customer is on."""
 
     zone: str
     term: str
@@ -55,6 +61,9 @@ class Person:
     charged: Callable[[Town, Intent], object] | None = None
     minor: int = 10_000
     wallet: bool = False
+    subscribed: bool = False
+    acts: Mapping[date, Act] = field(default_factory=dict)
+    summaries: tuple[str, ...] = ()
 
 
 # ---- When they are billed
@@ -158,13 +167,31 @@ def good_card(town: Town, intent: Intent) -> None:
     town.gateway.pay_by_card(intent)
 
 
+def _tried(intent: Intent) -> int:
+    """Which try at the invoice it is, from 1."""
+    return intent.payment.collected.number if intent.payment.collected else 1
+
+
 def doubtful_card(town: Town, intent: Intent) -> None:
     """Every other charge is declined, some for good."""
-    chance = town.chance(*intent.invoice_ids, intent.payment.amount_minor)
+    chance = town.chance(*intent.invoice_ids, intent.payment.amount_minor, _tried(intent))
     if chance.random() < 0.5:
         town.gateway.pay_by_card(intent)
     else:
         town.gateway.refuse(intent, *chance.choice((("insufficient_funds", False), ("stolen_card", True))))
+
+
+def short_of_money(town: Town, intent: Intent) -> None:
+    """Each invoice is declined once or twice before there is enough on the account."""
+    if _tried(intent) <= town.chance(*intent.invoice_ids).randint(1, 2):
+        town.gateway.refuse(intent, "insufficient_funds", is_hard=False)
+    else:
+        town.gateway.pay_by_card(intent)
+
+
+def lost_card(town: Town, intent: Intent) -> None:
+    """Never charged again for the same invoice."""
+    town.gateway.refuse(intent, "lost_card", is_hard=True)
 
 
 def debit(town: Town, intent: Intent) -> None:
@@ -174,6 +201,30 @@ def debit(town: Town, intent: Intent) -> None:
     town.later(4, lambda: town.gateway.fail_debit(intent) if fate == "fails" else town.gateway.pay(intent))
     if fate == "returned":
         town.later(14, lambda: town.gateway.return_debit(intent))
+
+
+# ---- What subscribers do
+
+ANCHOR = date(2028, 1, 31)
+"""The first day of every subscription, on which no later month begins that has fewer days."""
+
+
+def pauses(town: Town, account_id: str, subscription_id: str) -> None:
+    subscribing.pause(town.office, account_id, subscription_id)
+
+
+def resumes(town: Town, account_id: str, subscription_id: str) -> None:
+    subscribing.resume(town.office, account_id, subscription_id)
+
+
+def takes_three(town: Town, account_id: str, subscription_id: str) -> None:
+    """From now on, in the middle of a period: what is left of it is credited and billed anew."""
+    subscribing.change(town.office, account_id, subscription_id, quantity=3)
+
+
+def leaves(town: Town, account_id: str, subscription_id: str) -> None:
+    """At the end of the period that is paid for."""
+    subscribing.cancel(town.office, account_id, subscription_id, When.PERIOD_END)
 
 
 AMSTERDAM, NEW_YORK = "Europe/Amsterdam", "America/New_York"
@@ -201,10 +252,63 @@ PEOPLE: Mapping[str, Person] = {
     ),
     "Canal Tours": Person(AMSTERDAM, "net30", monthly(20), and_complains, "by card on the page, then disputes", minor=32_000),
     "Quarter & Co": Person(NEW_YORK, "early_always", monthly(28), early, "takes the discount", minor=80_000),
-    "Weekly Bread": Person(AMSTERDAM, "on_receipt", weekly(6), on_the_page, "weekly, on Sundays", minor=1_295),
+    "Weekly Bread": Person(
+        AMSTERDAM, "on_receipt", weekly(6), on_the_page, "weekly, on Sundays", minor=1_295, summaries=("weekly",)
+    ),
     "Parcel Post": Person(
         AMSTERDAM, "net30", weekly(2), never, "prepaid, topped up by itself", Method.CARD, good_card, minor=1_700, wallet=True
+    ),
+    "Daily Plant": Person(
+        AMSTERDAM,
+        "on_receipt",
+        on(),
+        when_due,
+        "subscribed, pauses",
+        subscribed=True,
+        acts={date(2028, 3, 10): pauses, date(2028, 5, 5): resumes},
+        summaries=("weekly",),
+    ),
+    "Growing Goods": Person(
+        AMSTERDAM,
+        "on_receipt",
+        on(),
+        never,
+        "subscribed, takes more",
+        Method.CARD,
+        good_card,
+        subscribed=True,
+        acts={date(2028, 3, 16): takes_three},
+        summaries=("weekly",),
+    ),
+    "Short Stay": Person(
+        NEW_YORK,
+        "on_receipt",
+        on(),
+        never,
+        "subscribed, short of money, leaves",
+        Method.CARD,
+        short_of_money,
+        subscribed=True,
+        acts={date(2028, 5, 20): leaves},
+        summaries=("weekly", "monthly"),
+    ),
+    "Bygone Books": Person(
+        NEW_YORK,
+        "on_receipt",
+        on(),
+        after_a_decline,
+        "subscribed, with a lost card",
+        Method.CARD,
+        lost_card,
+        subscribed=True,
+        summaries=("monthly",),
     ),
 }
 """Name → who that is. With the firm in Amsterdam, noon in New York is 18:00, or 17:00 while only one of the two has changed its
 clocks."""
+
+SUMMARIES: Mapping[str, ScheduleWish] = {
+    "weekly": ScheduleWish("weekly", "30 2 * * 0", AMSTERDAM, SummaryContent.RECENT_TRANSACTIONS),
+    "monthly": ScheduleWish("monthly", "0 9 1 * *", NEW_YORK, SummaryContent.OPEN_INVOICES),
+}
+"""Schedules of summaries by name: one at an hour that is skipped on a Sunday in March and comes twice on one in October."""

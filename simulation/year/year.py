@@ -24,6 +24,7 @@ from remit.domain.messages import Message, MessageStatus
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment, PaymentStatus
 from remit.domain.refunds import Refund
+from remit.domain.subscriptions import SubscriptionEvent
 from remit.usecases.saved_methods import MethodReport
 from remit.usecases.send_message import LEASE
 from simulation.deployment import Deployment, Trigger, environment, state_machines, streams, triggers
@@ -33,9 +34,9 @@ from simulation.model import Transaction
 from simulation.operations.events import delivery
 from simulation.state_machines.machine import Moment, Status, Step
 from simulation.world import InvariantError, World, our_firm
-from simulation.year.people import PEOPLE, Person
+from simulation.year.people import ANCHOR, PEOPLE, SUMMARIES, Person
 from simulation.year.schedules import times
-from tests.support import payments, wallet
+from tests.support import payments, subscribing, summaries, wallet
 from tests.support.builders import ALL_ON, Office
 from tests.support.totals import counted, stored
 
@@ -100,6 +101,8 @@ class Year:
         self.world.books.on_stream = lambda records: self._records.extend(records)
         self.stack = Deployment(self.world)
         self.accounts: dict[str, str] = {}
+        self.subscriptions: dict[str, str] = {}
+        self._schedules: dict[str, str] = {}
         self._records: list[dict[str, Any]] = []
         self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []
         self._order = count()
@@ -113,6 +116,7 @@ class Year:
         """From the first midnight to the last. `InvariantError` at the first thing that does not hold."""
         with environment():
             self.world.books.commit([self.world.firm])
+            self._person(self._prepares)
             for name, person in PEOPLE.items():
                 self._person(lambda name=name, person=person: self._opens(name, person))
             self._plan_all()
@@ -235,9 +239,15 @@ class Year:
     def _of(self, account_id: str) -> Person:
         return PEOPLE[self.accounts[account_id]]
 
+    def _prepares(self) -> None:
+        """What the firm has set up before its first customer."""
+        subscribing.plan(self.office, "monthly", 4_900)
+        self._schedules = {name: summaries.create(self.office, wish) for name, wish in SUMMARIES.items()}
+
     def _opens(self, name: str, person: Person) -> None:
         opens = wallet.prepaid_account if person.wallet else Office.open_account
-        account_id = opens(self.office, name=name, email="ap@customer.example", default_term_id=person.term)
+        about = {"name": name, "email": "ap@customer.example", "default_term_id": person.term, "time_zone": person.zone}
+        account_id = opens(self.office, **about)
         self.accounts[account_id] = name
         if person.method:
             method = f"pm_{len(self.accounts)}"
@@ -248,6 +258,10 @@ class Year:
         if person.wallet:
             self.office.change_account(account_id, auto_top_up=AutoTopUp("EUR", 5_000, 2_500, 20_000))
             wallet.pay_in(self.office, account_id, 5_000)
+        if person.subscribed:
+            self.subscriptions[account_id] = subscribing.subscribe(self.office, account_id, "monthly", anchor=ANCHOR)
+        for schedule in person.summaries:
+            summaries.enrol(self.office, account_id, self._schedules[schedule])
 
     def _bills(self) -> None:
         today = self.world.today
@@ -259,6 +273,8 @@ class Year:
                     wallet.charge(self.office, account_id, minor)
                 else:
                     self.office.invoice(account_id, minor, term=person.term)
+            if act := person.acts.get(today):
+                act(self, account_id, self.subscriptions[account_id])
 
     def _noon(self, zone: str) -> None:
         for account_id in [each for each in self.accounts if self._of(each).zone == zone]:
@@ -283,6 +299,9 @@ class Year:
                 self.world.claims[thing.id] += thing.status is MessageStatus.SENDING
                 if thing.status is not MessageStatus.SENDING:
                     self._note(thing.account_id, f"e-mail {thing.template}{' refused' if thing.failure else ''}", "e-mails")
+            elif isinstance(thing, SubscriptionEvent):
+                words = str(thing.kind).replace("_", " ")
+                self._note(thing.account_id, words, words)
             elif isinstance(thing, Payment) and thing.status is PaymentStatus.FAILED and thing.id not in self._failed:
                 self._failed.add(thing.id)
                 amount = money_text(thing.amount_minor, thing.currency)

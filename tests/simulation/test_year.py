@@ -28,6 +28,17 @@ def year(seed: int = 1, **span: Any) -> tuple[Year, list[str]]:
     return run, lines
 
 
+def happened(run: tuple[Year, list[str]], what: str) -> list[str]:
+    """When something of the calendar happened where the firm is, and what follows the words: `03-03 07:00 tier_1`."""
+    day, found = "", []
+    for line in run[1]:
+        day = line[5:10].strip() or day
+        time, _, text = line[16:].partition("  ")
+        if text.startswith(what):
+            found.append(f"{day} {time} {text.removeprefix(what).split('  ')[0].strip()}")
+    return found
+
+
 @pytest.fixture(scope="module")
 def spring() -> tuple[Year, list[str]]:
     return year(**SPRING)
@@ -109,17 +120,41 @@ def test_the_calendar_names_days_on_which_calendars_are_difficult(spring: tuple[
 
 
 def test_D7_who_does_not_pay_hears_each_tier_once_at_seven_whatever_clocks_do(spring: tuple[Year, list[str]]) -> None:
-    _, lines = spring
-    day, told = "", []
-    for line in lines:
-        day = line[:10].strip() or day
-        if "Silent Ltd: e-mail dunning" in line:
-            told.append((day, *line[16:].split()[:1], line.split()[-1]))
-    assert told == [
-        ("2028-03-03", "07:00", "dunning_tier_1"),
-        ("2028-03-14", "07:00", "dunning_tier_2"),
-        ("2028-03-30", "07:00", "dunning_tier_3"),
-    ]
+    assert happened(spring, "Silent Ltd: e-mail dunning_") == ["03-03 07:00 tier_1", "03-14 07:00 tier_2", "03-30 07:00 tier_3"]
+
+
+def test_S1_who_subscribed_on_the_31st_is_billed_on_the_last_day_of_each_month_where_they_are(
+    spring: tuple[Year, list[str]],
+) -> None:
+    """S1, S2, S3: also across the leap day and a change of clocks; one who pauses is not, one who takes more pays for it at once."""
+    assert [told[:11] for told in happened(spring, "Daily Plant: invoice issued")] == ["02-01 00:00", "02-29 00:00"]
+    assert happened(spring, "Daily Plant: subscription ") == ["02-01 00:00 started", "03-10 09:00 paused"]
+    assert [told[:11] for told in happened(spring, "Short Stay: invoice issued")] == ["02-01 00:00", "02-29 06:00", "03-31 06:00"]
+    grown = [told[:11] for told in happened(spring, "Growing Goods: invoice issued")]
+    assert grown == ["02-01 00:00", "02-29 00:00", "03-16 09:00", "03-31 00:00"]
+    assert len(happened(spring, "Growing Goods: payment received")) == len(grown)
+    assert len(happened(spring, "Growing Goods: credit note issued")) == 1
+
+
+def test_S4_a_card_that_is_declined_is_tried_again_by_the_policy_and_one_that_is_lost_is_not(
+    spring: tuple[Year, list[str]],
+) -> None:
+    charges = happened(spring, "Short Stay: charge of EUR 59.29 failed: insufficient_")
+    assert [told[:5] for told in charges] == ["02-01", "02-04", "02-29", "03-03", "03-31"]
+    assert [told[:5] for told in happened(spring, "Short Stay: payment received")] == ["02-06", "03-05"]
+    lost = happened(spring, "Bygone Books: charge of EUR 59.29 failed: lost_")
+    assert [told[:5] for told in lost] == ["02-01", "02-29", "03-31"]
+
+
+def test_D3_summaries_come_once_a_slot_in_their_own_time_zone_also_in_the_hour_that_is_skipped(
+    spring: tuple[Year, list[str]],
+) -> None:
+    """At 02:30 on Sundays, which the next run of the schedule tells; and at nine in New York, an hour earlier here in between the
+    two changes of clocks."""
+    weekly = happened(spring, "Weekly Bread: e-mail account_summary_")
+    assert weekly == [f"{day} 03:00 transactions" for day in ("02-13", "02-20", "02-27", "03-05", "03-12", "03-19", "03-26")]
+    monthly = [told[:11] for told in happened(spring, "Bygone Books: e-mail account_summary_open")]
+    assert monthly == ["02-01 15:00", "03-01 15:00"]
 
 
 def test_D7_schedules_that_miss_repeat_and_die_bring_about_the_same(spring: tuple[Year, list[str]]) -> None:

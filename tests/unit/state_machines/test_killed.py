@@ -6,6 +6,7 @@ machine is started again with the same input.
 """
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from tests.fakes import Fault, MachineDiedError
 from tests.support.executions import SCENARIOS, execute, mortal
 
 MACHINES = sorted(SCENARIOS)
+MODULES = {"RecurringPayments": "recurring_payments", "AccountSummaries": "summaries"}
 DEATHS = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 
 
@@ -132,27 +134,81 @@ def test_D7_a_function_that_dies_at_any_write_or_mail_is_made_up_for(machine: st
 # One that always fails
 
 
+ERRORS = [
+    TransientError("mail_busy", "Try again."),
+    ValueError("a bug"),
+    RemitError("letter_broken", "This template has a fault."),
+]
+every_error = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+
+
+def attempts_at(error: Exception) -> int:
+    """How often a step is made that always ends so."""
+    return 9 if isinstance(error, TransientError) else 1
+
+
+@every_error
 @pytest.mark.parametrize(
-    "error",
-    [TransientError("mail_busy", "Try again."), ValueError("a bug"), RemitError("letter_broken", "This template has a fault.")],
-    ids=lambda error: type(error).__name__,
+    ("machine", "task", "told"),
+    [
+        ("Dunning", "dunning", {"0@customer.example", "3@customer.example"}),
+        ("AccountSummaries", "account_summary", {"0@customer.example", "3@customer.example"}),
+    ],
 )
-def test_D5_one_account_that_always_fails_stops_no_other_and_is_kept_aside(error: Exception) -> None:
-    stack = SCENARIOS["Dunning"].deployed()
+def test_D5_one_account_that_always_fails_stops_no_other_and_is_kept_aside(
+    machine: str, task: str, told: set[str], error: Exception
+) -> None:
+    """D3, D5."""
+    stack = SCENARIOS[machine].deployed()
     stack.office.mailer.refused["2@customer.example"] = error  # type: ignore[assignment]
-    ended = execute(stack, "Dunning")
+    ended = execute(stack, machine)
     assert ended.status is Status.SUCCEEDED
-    assert {mail.to for mail in stack.office.mailer.sent} == {"0@customer.example", "3@customer.example"}
-    (letter,) = stack.dead_letters["DunningDeadLetters"]
-    assert (letter["task"], letter["error"]) == ("dunning", type(error).__name__)
-    assert stack.office.account(letter["account_id"]).email == "2@customer.example"
-    attempts = max(step.attempt for step in ended.steps)
-    assert attempts == (9 if isinstance(error, TransientError) else 1)
+    assert {mail.to for mail in stack.office.mailer.sent} == told
+    kept = stack.dead_letters[f"{machine}DeadLetters"]
+    assert {(letter["task"], letter["error"]) for letter in kept} == {(task, type(error).__name__)}
+    assert {stack.office.account(letter["account_id"]).email for letter in kept} == {"2@customer.example"}
+    assert max(step.attempt for step in ended.steps) == attempts_at(error)
     # It stays in the agenda: once its trouble is over, the next run finds it.
     stack.office.mailer.refused.clear()
-    start_again(stack, "Dunning")
-    assert SCENARIOS["Dunning"].outcome(stack) == SCENARIOS["Dunning"].outcome(undisturbed("Dunning"))
+    start_again(stack, machine)
+    assert SCENARIOS[machine].outcome(stack) == SCENARIOS[machine].outcome(undisturbed(machine))
     assert set(mails(stack).values()) == {1}
+
+
+@every_error
+@pytest.mark.parametrize(
+    ("machine", "function", "task"),
+    [
+        ("RecurringPayments", "renew_subscription", "renew"),
+        ("RecurringPayments", "collect_invoice", "collect"),
+        ("AccountSummaries", "plan_enrolments", "plan_summaries"),
+    ],
+)
+def test_S2_one_that_always_fails_stops_no_other_and_is_kept_aside(
+    machine: str, function: str, task: str, error: Exception
+) -> None:
+    """D3, P3, S2: a subscription, an invoice or a schedule. The next run finds it, and nothing was lost by then."""
+    stack = SCENARIOS[machine].deployed()
+    module = stack.module(MODULES[machine])
+    works = getattr(module, function)
+    bad: list[Any] = []
+
+    def fails_for_one(*about: Any, **more: Any) -> Any:
+        if not bad:
+            bad.append(about[:2])
+        if about[:2] == bad[0]:
+            raise error
+        return works(*about, **more)
+
+    setattr(module, function, fails_for_one)
+    ended = execute(stack, machine)
+    assert ended.status is Status.SUCCEEDED
+    (letter,) = stack.dead_letters[f"{machine}DeadLetters"]
+    assert (letter["task"], letter["error"]) == (task, type(error).__name__)
+    assert max(step.attempt for step in ended.steps) == attempts_at(error)
+    setattr(module, function, works)
+    start_again(stack, machine)
+    assert SCENARIOS[machine].outcome(stack) == SCENARIOS[machine].outcome(undisturbed(machine))
 
 
 def test_D5_a_provider_that_is_busy_for_a_while_delays_and_loses_nothing() -> None:
