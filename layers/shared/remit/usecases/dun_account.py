@@ -7,12 +7,12 @@ from datetime import date, timedelta
 from remit.domain.accounts import Account, PaymentMode
 from remit.domain.automations import Automation
 from remit.domain.dunning import Decision, DunningState, Notice, OpenPart, Situation, decide, said_after
-from remit.domain.errors import NotFoundError, TransientError
+from remit.domain.errors import NotFoundError
 from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.messages import Message
-from remit.domain.open_items import OpenItem
 from remit.usecases.idempotency import persist
+from remit.usecases.loading import proved_open_items
 from remit.usecases.ports import Books, Changes, Clock, Journal, Letters, Mailer, balance_ref
 from remit.usecases.send_message import send_once
 
@@ -41,7 +41,7 @@ def dun_account(
     today = firm.today(clock.now())
     since = firm.switched_on(Automation.DUNNING, account)
     situation = Situation(
-        parts=_open_parts(account_id, balances, journal),
+        parts=_open_parts(balances, journal),
         said=_last_said(balance.dunning for balance in balances),
         available_credit={balance.currency: balance.credit_minor + max(0, balance.prepaid_minor) for balance in balances},
         notices_since=firm.today(since) if since else None,
@@ -58,21 +58,16 @@ def dun_account(
     return DunningOutcome(account_id, decision.why, notice.tier.number if notice else None, message.id if message else None)
 
 
-def _open_parts(account_id: str, balances: Sequence[Balance], journal: Journal) -> list[OpenPart]:
+def _open_parts(balances: Sequence[Balance], journal: Journal) -> list[OpenPart]:
     """Every open part, from the index, proved current by the ledger: Σ open = receivable (L6).
 
     What is in dispute is left out (D7), and so is what a prepaid account owes (D10).
     """
     found: list[OpenPart] = []
     for balance in balances:
-        if balance.receivable_minor == 0:
-            continue
-        items: Sequence[OpenItem] = journal.open_items(account_id, balance.currency)
-        if sum(item.open_minor for item in items) != balance.receivable_minor:
-            raise TransientError("index_behind", "The index of open items has not caught up with the ledger.")
         found += [
             OpenPart(item.invoice_id, item.number, item.currency, item.issued_on, part)
-            for item in items
+            for item in proved_open_items(balance, journal)
             if item.mode is PaymentMode.POSTPAID and not item.disputed_by
             for part in item.parts
             if part.open_minor
