@@ -196,19 +196,19 @@ def emails(language: str = "en") -> dict[str, tuple[str, dict[str, Any]]]:
         )
     for name, summary in {"account_summary_open": open_summary(), "account_summary_open_long": open_summary(30)}.items():
         links = {row.invoice_id: PAY_LINK for row in summary.rows}
-        samples[name] = ("account_summary_open", models.open_invoices(firm(), account(), summary, links))
+        samples[name] = ("account_summary_open", models.open_invoices(firm(), buyer, summary, links))
     for name, told in {
         "account_summary_transactions": transactions(),
         "account_summary_transactions_long": transactions(7),
     }.items():
-        samples[name] = ("account_summary_transactions", models.recent_transactions(firm(), account(), told))
+        samples[name] = ("account_summary_transactions", models.recent_transactions(firm(), buyer, told))
     for days, template in ((-7, "reminder_upcoming"), (3, "reminder_overdue")):
         due = DueReminder(
             Reminder(days, template), tuple([*one, overdue(498, "EUR", 60_500, date(2026, 3, 2))] if days > 0 else one)
         )
         samples[template] = (
             template,
-            models.reminder(firm(), account(), due, date(2026, 3, 2) + timedelta(days=days), pay_links(due)),
+            models.reminder(firm(), buyer, due, date(2026, 3, 2) + timedelta(days=days), pay_links(due)),
         )
     return samples
 

@@ -16,12 +16,13 @@ from local.email_templates import samples
 from local.email_templates.compiler import sources, stale_templates
 from remit.adapters.email import models
 from remit.adapters.email.catalogue import asking_letters
+from remit.adapters.email.formatting import LANGUAGES
 from remit.adapters.email.rendering import Rendered, render
 from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import NotFoundError
 from remit.domain.journal import EntryKind
 from remit.domain.orders import LineRequest
-from remit.domain.summaries import RecentTransactions, Statement, Transaction
+from remit.domain.summaries import RecentTransactions, Statement, Transaction, open_invoices
 from remit.domain.tax import TaxCode, TaxKind
 from remit.domain.terms import Due, DueRule, EarlyDiscount, Method, PaymentTerm
 
@@ -45,7 +46,7 @@ def shown(html: str) -> str:
 
 def assert_both_say(rendered: Rendered, *facts: str) -> None:
     text = " ".join(rendered.text.split())
-    for fact in facts:
+    for fact in (" ".join(fact.split()) for fact in facts):
         assert fact in shown(rendered.html)
         assert fact in text
 
@@ -354,11 +355,38 @@ def test_D3_recent_transactions_lead_from_one_balance_to_the_next() -> None:
     assert_both_say(render(*EMAILS["account_summary_transactions_long"]), "7 earlier transactions", "EUR 21.00", "EUR 71.00")
 
 
+def test_N3_german_summaries_count_and_mark_as_the_english_ones_do() -> None:
+    of_open = render(*GERMAN_EMAILS["account_summary_open"], "de")
+    assert of_open.subject == "Ihre offenen Rechnungen bei Northwind Cloud B.V.: 1.641,29 € und 906,29 USD"
+    assert_both_say(of_open, "fällig am 2. März 2026, seit 7 Tagen überfällig", "fällig am 2. März 2026, beanstandet")
+    assert_both_say(of_open, "davon überfällig", "davon beanstandet", "Ihr Guthaben, noch nicht verwendet", "Offen in USD")
+    assert_both_say(render(*GERMAN_EMAILS["account_summary_open_long"], "de"), "und 5 weitere offene Beträge")
+    told = render(*GERMAN_EMAILS["account_summary_transactions"], "de")
+    assert_both_say(told, "Bisheriger Saldo in EUR", "Rechnung INV-2026-000482", "31. Januar 2026", "Gutschrift CN-2026-000017")
+    assert_both_say(told, "Zahlung PO-7781", "Verbrauch", "Neuer Saldo in JPY")
+    assert_both_say(render(*GERMAN_EMAILS["account_summary_transactions_long"], "de"), "7 frühere Vorgänge")
+
+
+def test_D3_what_waits_for_its_delivery_names_no_date_in_a_summary() -> None:
+    _, item = samples.invoice(term=ON_DELIVERY)
+    summary = open_invoices([item], [], TODAY)
+    assert summary is not None
+    for language, due in {"en": "due 14 days after delivery", "de": "fällig 14 Tage nach Lieferung"}.items():
+        model = models.open_invoices(samples.firm(), samples.account(language=language), summary, {})
+        assert_both_say(render("account_summary_open", model, language), due)
+
+
 @pytest.mark.parametrize("kind", EntryKind)
 def test_D3_every_kind_of_entry_has_a_name_for_the_customer(kind: EntryKind) -> None:
-    told = Statement("EUR", 0, (Transaction(kind, TODAY, 5, {}),), 5)
-    model = models.recent_transactions(samples.firm(), samples.account(), RecentTransactions(TODAY, (told,)))
-    assert "EUR 0.05" in render("account_summary_transactions", model).text
+    """N3: in each language; no language's name is another's."""
+    told = RecentTransactions(TODAY, (Statement("EUR", 0, (Transaction(kind, TODAY, 5, {}),), 5),))
+    names = {}
+    for language in LANGUAGES:
+        model = models.recent_transactions(samples.firm(), samples.account(language=language), told)
+        (row,) = model["statements"][0]["transactions"]
+        assert_both_say(render("account_summary_transactions", model, language), row["name"], row["amount"]["text"])
+        names[language] = row["name"]
+    assert len(set(names.values())) == len(LANGUAGES)
 
 
 def test_hostile_names_are_inert() -> None:

@@ -172,7 +172,7 @@ def test_D3_an_index_that_has_not_caught_up_is_not_believed(office: Office) -> N
         with refused(office.books, "index_behind", TransientError):
             s.summarise(office, account_id, schedule_id)
     assert s.summarise(office, account_id, schedule_id).why == "sent"
-    assert s.told(office)[0].model["totals"] == {"EUR": 100}
+    assert json.loads(s.told(office)[0].text)["totals"] == {"EUR": 100}
 
 
 def test_D3_recent_transactions_lead_from_one_balance_to_the_next(office: Office) -> None:
@@ -189,7 +189,7 @@ def test_D3_recent_transactions_lead_from_one_balance_to_the_next(office: Office
     office.invoice(account_id, 1000, currency="USD")
     office.clock.set(EIGHT + 2 * DAY)
     s.run(office)
-    assert s.told(office)[1].model["told"] == {"EUR": [8010, 5000, 13010], "USD": [0, 1210, 1210]}
+    assert json.loads(s.told(office)[1].text)["told"] == {"EUR": [8010, 5000, 13010], "USD": [0, 1210, 1210]}
     assert office.differences(account_id) == ()
 
 
@@ -480,12 +480,12 @@ def test_D3_what_is_posted_while_a_summary_goes_out_is_told_in_the_next(step: in
     office.trouble.meanwhile(lambda: office.receive(account_id, 100, oldest_first=True), on="commit", at=min(step, 4))
     office.trouble.strike(Fault.CRASH_BEFORE, at=step)
     settle(office)
-    assert s.told(office)[0].model["told"]["EUR"][0] == 12100
+    assert json.loads(s.told(office)[0].text)["told"]["EUR"][0] == 12100
     office.clock.set(EIGHT + DAY)
     s.run(office)
     amounts = [amount for message in s.told(office) for amount in json.loads(message.text)["told"]["EUR"][1:-1]]
     assert sorted(amounts) == [-100, 1210], "each once"
-    assert s.told(office)[-1].model["told"]["EUR"][-1] == office.balance(account_id).balance_minor == 13210
+    assert json.loads(s.told(office)[-1].text)["told"]["EUR"][-1] == office.balance(account_id).balance_minor == 13210
 
 
 @pytest.mark.parametrize("at", range(1, 5))

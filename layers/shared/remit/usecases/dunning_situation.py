@@ -7,11 +7,11 @@ from datetime import date
 from remit.domain.accounts import Account, PaymentMode
 from remit.domain.automations import Automation
 from remit.domain.dunning import DunningState, OpenPart, Situation
-from remit.domain.errors import TransientError
 from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import OrderKind
+from remit.usecases.loading import proved_open_items
 from remit.usecases.ports import Journal
 
 
@@ -29,7 +29,7 @@ def find_situation(account: Account, balances: Sequence[Balance], firm: Firm, jo
 
     `TransientError` while the index of open items is behind the ledger.
     """
-    items = _open_items(account.id, balances, journal)
+    items = [item for balance in balances for item in proved_open_items(balance, journal)]
     situation = Situation(
         parts=[
             OpenPart(item.invoice_id, item.number, item.currency, item.issued_on, part, item.kind is OrderKind.LATE_CHARGE)
@@ -63,16 +63,3 @@ def last_said(states: Iterable[DunningState]) -> DunningState:
 def _since(automation: Automation, account: Account, firm: Firm) -> date | None:
     since = firm.switched_on(automation, account)
     return firm.today(since) if since else None
-
-
-def _open_items(account_id: str, balances: Sequence[Balance], journal: Journal) -> list[OpenItem]:
-    """Every open item, from the index, proved current by the ledger: Σ open = receivable (L6)."""
-    found: list[OpenItem] = []
-    for balance in balances:
-        if balance.receivable_minor == 0:
-            continue
-        items = journal.open_items(account_id, balance.currency)
-        if sum(item.open_minor for item in items) != balance.receivable_minor:
-            raise TransientError("index_behind", "The index of open items has not caught up with the ledger.")
-        found += items
-    return found

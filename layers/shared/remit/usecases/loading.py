@@ -1,10 +1,13 @@
-"""Reading what must be there."""
+"""Reading what must be there, and as it is now."""
+
+from collections.abc import Sequence
 
 from remit.domain.accounts import Account
-from remit.domain.errors import NotFoundError
+from remit.domain.errors import NotFoundError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.journal import Balance
-from remit.usecases.ports import Books, Loaded, Ref, account_ref, balance_ref
+from remit.domain.open_items import OpenItem
+from remit.usecases.ports import Books, Journal, Loaded, Ref, account_ref, balance_ref
 
 _CALLED = {
     "OpenItem": "invoice",
@@ -49,3 +52,16 @@ def account_and_balance(books: Books, account_id: str, currency: str | None, fir
 def balance_or_new(loaded: Loaded, account_id: str, currency: str) -> Balance:
     """The balance, or the zero that an account's first entry in a currency starts from."""
     return loaded.get(balance_ref(account_id, currency)) or Balance(account_id, currency)
+
+
+def proved_open_items(balance: Balance, journal: Journal) -> Sequence[OpenItem]:
+    """The open items of an account in one currency, from the index, proved current by the ledger: Σ open = receivable (L6).
+
+    `TransientError` (`index_behind`) while the index has not caught up with it.
+    """
+    if balance.receivable_minor == 0:
+        return ()
+    items = journal.open_items(balance.account_id, balance.currency)
+    if sum(item.open_minor for item in items) != balance.receivable_minor:
+        raise TransientError("index_behind", "The index of open items has not caught up with the ledger.")
+    return items

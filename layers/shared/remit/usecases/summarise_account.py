@@ -6,7 +6,7 @@ from datetime import datetime
 
 from remit.domain.accounts import Account
 from remit.domain.automations import Automation
-from remit.domain.errors import NotFoundError, TransientError
+from remit.domain.errors import NotFoundError
 from remit.domain.firm import Firm
 from remit.domain.journal import Balance
 from remit.domain.open_items import OpenItem
@@ -26,6 +26,7 @@ from remit.domain.summaries import (
     turn_of,
 )
 from remit.usecases.idempotency import persist
+from remit.usecases.loading import proved_open_items
 from remit.usecases.ports import (
     Books,
     Changes,
@@ -138,7 +139,7 @@ class _Scene:
     def open_invoices(self) -> "_Content | None":
         items: list[OpenItem] = []
         for balance in self.balances:
-            items += proved_open_items(self.account.id, balance, self.journal)
+            items += proved_open_items(balance, self.journal)
         summary = open_invoices(items, self.balances, self.firm.today(self.clock.now()))
         return (summary, tuple(dict.fromkeys(row.invoice_id for row in summary.rows))) if summary else None
 
@@ -204,13 +205,3 @@ _CONTENTS = {
 
 _KNOWN_BY = (("invoice", open_item_ref), ("credit_note", credit_note_ref), ("payment", payment_ref))
 """Roles of an entry's documents that have a number or a reference of the customer's, with where it is kept."""
-
-
-def proved_open_items(account_id: str, balance: Balance, journal: Journal) -> Sequence[OpenItem]:
-    """The open items of one currency, from the index, proved current by the ledger: Σ open = receivable (L6)."""
-    if balance.receivable_minor == 0:
-        return ()
-    items = journal.open_items(account_id, balance.currency)
-    if sum(item.open_minor for item in items) != balance.receivable_minor:
-        raise TransientError("index_behind", "The index of open items has not caught up with the ledger.")
-    return items

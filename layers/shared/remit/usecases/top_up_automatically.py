@@ -1,11 +1,10 @@
 """Keep a customer's wallet topped up (W2)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from remit.domain.accounts import Account, PaymentMode
 from remit.domain.actor import Actor, Channel
-from remit.domain.errors import RuleError, TransientError
+from remit.domain.errors import RuleError
 from remit.domain.firm import Firm
 from remit.domain.invoices import NumberSeries, invoice_id_for, series_name
 from remit.domain.journal import Balance, TopUpState
@@ -15,7 +14,7 @@ from remit.domain.payments import Payment, PaymentStatus
 from remit.domain.posting_rules import Circumstances
 from remit.domain.wallet import top_up_due
 from remit.usecases.idempotency import Answer, Request, once, persist
-from remit.usecases.loading import account_and_balance
+from remit.usecases.loading import account_and_balance, proved_open_items
 from remit.usecases.ports import Books, Changes, Clock, Ids, Journal, open_item_ref, payment_ref, series_ref
 from remit.usecases.read_wallet import pending_top_ups
 from remit.usecases.top_up_wallet import top_up
@@ -149,10 +148,5 @@ def _failure(item: OpenItem | None, event: WalletEvent, books: Books) -> str | N
 
 
 def _pending_minor(balance: Balance, journal: Journal) -> int:
-    """What top-up invoices, also those made by hand, still ask for; proved current by the ledger: Σ open = receivable."""
-    if balance.receivable_minor == 0:
-        return 0
-    items: Sequence[OpenItem] = journal.open_items(balance.account_id, balance.currency)
-    if sum(item.open_minor for item in items) != balance.receivable_minor:
-        raise TransientError("index_behind", "The index of open items has not caught up with the ledger.")
-    return pending_top_ups(items)
+    """What top-up invoices, also those made by hand, still ask for."""
+    return pending_top_ups(proved_open_items(balance, journal))

@@ -18,6 +18,7 @@ from remit.domain.dunning import DueReminder, Notice, OpenPart
 from remit.domain.errors import InvalidError
 from remit.domain.firm import Firm
 from remit.domain.invoices import Invoice
+from remit.domain.journal import EntryKind
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment, PaymentStatus
 from remit.domain.refunds import Refund
@@ -45,6 +46,28 @@ _TAX_NAMES: Mapping[TaxKind, str] = {
     TaxKind.EXEMPT: "exempt",
     TaxKind.REVERSE_CHARGE: "reverse charge",
     TaxKind.OUTSIDE_SCOPE: "outside the scope of tax",
+}
+_TRANSACTION_NAMES: Mapping[EntryKind, str] = {
+    EntryKind.INVOICE_ISSUED: "Invoice",
+    EntryKind.INVOICE_VOIDED: "Invoice withdrawn",
+    EntryKind.INVOICE_WRITTEN_OFF: "Invoice waived",
+    EntryKind.PAYMENT_RECEIVED: "Payment",
+    EntryKind.PAYMENT_REVERTED: "Payment returned",
+    EntryKind.DISPUTE_OPENED: "Payment in dispute",
+    EntryKind.DISPUTE_WON: "Dispute settled",
+    EntryKind.DISPUTE_LOST: "Dispute settled",
+    EntryKind.CREDIT_ISSUED: "Credit",
+    EntryKind.CREDIT_NOTE_ISSUED: "Credit note",
+    EntryKind.CREDIT_EXPIRED: "Credit expired",
+    EntryKind.REFUND_REQUESTED: "Refund",
+    EntryKind.REFUND_SUCCEEDED: "Refund",
+    EntryKind.REFUND_RETURNED: "Refund returned",
+    EntryKind.WALLET_TOPPED_UP: "Top-up",
+    EntryKind.WALLET_CHARGED: "Usage",
+    EntryKind.PAYMENT_ALLOCATED: "Adjustment",
+    EntryKind.ALLOCATION_REVERSED: "Adjustment",
+    EntryKind.CREDIT_APPLIED: "Adjustment",
+    EntryKind.DUE_DATE_MOVED: "Adjustment",
 }
 
 
@@ -483,6 +506,7 @@ def _transaction(row: Transaction, currency: str, numbers: Mapping[str, str], wo
     number = next((numbers[id] for id in ids if id in numbers), None)
     return {
         "kind": str(row.kind),
+        "name": words.term(_TRANSACTION_NAMES[row.kind]),
         "on": day(row.on, words),
         "number": clean(number) if number else None,
         "amount": money(row.amount_minor, currency, words),
