@@ -29,7 +29,7 @@ def firm_with_halves(firm: Firm) -> None:
 def pays_by_itself(customer: Customer, method: str = "pm_card_visa") -> dict[str, Any]:
     """The customer saves a method and agrees that it is charged."""
     saved = saves(customer, method)
-    customer.world.api.put(f"{customer.path}/payment-methods/collection", {"collect_automatically": True})
+    customer.changes(collect_automatically=True)
     return saved
 
 
