@@ -113,7 +113,7 @@ def withdraw(
 def send(account_id: AccountId, idempotency_key: IdempotencyKey) -> Response[MessageView]:
     firm, clock = fresh_firm(books), deployed_clock()
     base_url = f"https://{api.app.current_event.request_context.domain_name}"
-    letters, mailer = JinjaLetters(payment_links(base_url)), deployed_mailer(firm)
+    letters, mailer = JinjaLetters(payment_links(base_url), books), deployed_mailer(firm)
     request = api.request(idempotency_key, MessageView.plain)
     return api.created(send_notice(account_id, request, firm, books, journal, letters, mailer, clock))
 

@@ -1,13 +1,13 @@
 """Invoices are charged to the saved card when due, again when it was declined, and the customer learns of it (S4, S5)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from tests.scenarios.test_saved_methods_and_disputes import agenda_runs, saves
-from tests.scenarios.world import SAMPLE_FIRM, Clock, Customer, Invoice, TheGateway, World, eventually
+from tests.scenarios.test_saved_methods_and_disputes import saves
+from tests.scenarios.world import SAMPLE_FIRM, Clock, Customer, Firm, Invoice, RecurringPayments, TheGateway, World, eventually
 
 type ACustomer = Callable[..., Customer]
 
@@ -22,16 +22,14 @@ HALVES = {
 
 
 @pytest.fixture
-def firm_with_halves(world: World) -> Iterator[None]:
-    world.api.put("/firm", SAMPLE_FIRM | {"terms": [*SAMPLE_FIRM["terms"], HALVES], "collection_retries": [2, 5]})
-    yield
-    world.api.put("/firm", SAMPLE_FIRM)
+def firm_with_halves(firm: Firm) -> None:
+    firm.is_set_up(terms=[*SAMPLE_FIRM["terms"], HALVES], collection_retries=[2, 5])
 
 
 def pays_by_itself(customer: Customer, method: str = "pm_card_visa") -> dict[str, Any]:
     """The customer saves a method and agrees that it is charged."""
     saved = saves(customer, method)
-    customer.world.api.put(f"{customer.path}/payment-methods/collection", {"collect_automatically": True})
+    customer.changes(collect_automatically=True)
     return saved
 
 
@@ -39,10 +37,10 @@ def declines(the_gateway: TheGateway, saved: dict[str, Any], code: str) -> None:
     the_gateway.control(f"payment_methods/{saved['id']}", {"decline_code": code})
 
 
-def on_each_day_until(last: date, world: World, clock: Clock) -> None:
+def on_each_day_until(last: date, recurring_payments: RecurringPayments, clock: Clock) -> None:
     while clock.today < last:
         clock.moves_by(1)
-        agenda_runs(world)
+        recurring_payments.runs()
 
 
 def tried(invoice: Invoice) -> list[tuple[str, int, int, str, str | None]]:
@@ -53,7 +51,11 @@ def tried(invoice: Invoice) -> list[tuple[str, int, int, str, str | None]]:
 
 @pytest.mark.usefixtures("firm_with_halves")
 def test_a_declined_card_is_tried_again_on_the_firms_days_and_then_works(
-    world: World, a_customer: ACustomer, clock: Clock, the_gateway: TheGateway
+    world: World,
+    a_customer: ACustomer,
+    clock: Clock,
+    the_gateway: TheGateway,
+    recurring_payments: RecurringPayments,
 ) -> None:
     """S4, S5, P3: two parts, 60.50 each; the second falls due while the first is being tried."""
     with world.listens_to_the_bus() as heard:
@@ -63,11 +65,11 @@ def test_a_declined_card_is_tried_again_on_the_firms_days_and_then_works(
         invoice = customer.is_invoiced(term="halves")
         first, second = (date.fromisoformat(part["due_date"]) for part in invoice.facts["parts"])
         assert invoice.now()["collection"] == {"next_on": first.isoformat(), "why": "not_due", "attempts": []}
-        on_each_day_until(first + timedelta(days=3), world, clock)
+        on_each_day_until(first + timedelta(days=3), recurring_payments, clock)
         collection = invoice.now()["collection"]
         assert (collection["next_on"], collection["why"]) == (second.isoformat(), "retry_later")
         the_gateway.control(f"payment_methods/{saved['id']}", {"behaves_as": "pm_card_visa"})
-        on_each_day_until(second + timedelta(days=1), world, clock)
+        on_each_day_until(second + timedelta(days=1), recurring_payments, clock)
         assert tried(invoice) == [
             (first.isoformat(), 1, 6_050, "declined", "insufficient_funds"),
             ((first + timedelta(days=2)).isoformat(), 2, 6_050, "declined", "insufficient_funds"),
@@ -92,35 +94,39 @@ def test_a_declined_card_is_tried_again_on_the_firms_days_and_then_works(
 
 
 def test_a_stolen_card_is_not_charged_again_but_a_new_one_is(
-    world: World, a_customer: ACustomer, clock: Clock, the_gateway: TheGateway
+    world: World,
+    a_customer: ACustomer,
+    clock: Clock,
+    the_gateway: TheGateway,
+    recurring_payments: RecurringPayments,
 ) -> None:
     """S4: and once."""
     customer = a_customer()
     declines(the_gateway, pays_by_itself(customer), "stolen_card")
     invoice = customer.is_invoiced()
     clock.moves_to(invoice.due_date)
-    on_each_day_until(invoice.due_date + timedelta(days=9), world, clock)
+    on_each_day_until(invoice.due_date + timedelta(days=9), recurring_payments, clock)
     collection = invoice.now()["collection"]
     assert (collection["next_on"], collection["why"]) == (None, "hard_decline")
     assert [outcome for *_, outcome, _ in tried(invoice)] == ["hard_decline"]
     new = saves(customer, "pm_card_mastercard")
     world.api.put(f"{customer.path}/payment-methods/{new['id']}/default", {})
-    agenda_runs(world)
-    agenda_runs(world)
+    recurring_payments.runs()
+    recurring_payments.runs()
     assert [outcome for *_, outcome, _ in tried(invoice)] == ["hard_decline", "succeeded"]
     assert invoice.status == "paid"
     customer.proves()
 
 
 def test_a_bank_that_wants_its_customer_leaves_the_pay_link(
-    world: World, a_customer: ACustomer, clock: Clock, the_gateway: TheGateway
+    a_customer: ACustomer, clock: Clock, the_gateway: TheGateway, recurring_payments: RecurringPayments
 ) -> None:
     """S4, P3"""
     customer = a_customer()
     declines(the_gateway, pays_by_itself(customer), "authentication_required")
     invoice = customer.is_invoiced()
     clock.moves_to(invoice.due_date)
-    on_each_day_until(invoice.due_date + timedelta(days=5), world, clock)
+    on_each_day_until(invoice.due_date + timedelta(days=5), recurring_payments, clock)
     assert invoice.now()["collection"]["why"] == "authentication_required"
     assert [outcome for *_, outcome, _ in tried(invoice)] == ["authentication_required"]
     invoice.pays_by_card()

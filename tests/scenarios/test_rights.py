@@ -25,7 +25,7 @@ RIGHTS: dict[str, set[str]] = {
     "AutoTopUpFunction": {READS, WRITES, "dynamodb:Query", "sqs:SendMessage"},
     "PaymentPageFunction": {READS, WRITES, "secretsmanager:GetSecretValue"},
     "PaymentWebhooksFunction": {READS, "sqs:SendMessage", "secretsmanager:GetSecretValue"},
-    "PaymentEventsFunction": {READS, WRITES, "secretsmanager:GetSecretValue"},
+    "PaymentEventsFunction": {READS, WRITES, "dynamodb:Query", "secretsmanager:GetSecretValue"},
     "AgendaFunction": {READS, WRITES, "dynamodb:Query", "sqs:SendMessage", "secretsmanager:GetSecretValue"},
     "OutboxFunction": {"events:PutEvents", "sqs:SendMessage"},
     "ProjectionsFunction": {READS, WRITES, "dynamodb:Query", "sqs:SendMessage"},
