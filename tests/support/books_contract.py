@@ -298,7 +298,7 @@ class BooksContract:
     @pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
     def test_an_accounts_things_are_listed_newest_first_in_pages(self, store: Store, limit: int) -> None:
         things: list[Any] = [attempt(id=f"pay_{n}") for n in range(5)]
-        message = Message("msg_1", "acc_1", "t", "v", "a@b", "s", {}, MessageStatus.SENT, NOW)
+        message = Message("msg_1", "acc_1", "t", "v", "a@b", "s", MessageStatus.SENT, NOW)
         store.books.commit([*things, attempt(id="pay_9", account_id="acc_2"), message, *self.changes(3)])
         assert self.walk(store, Payment, limit) == [f"pay_{n}" for n in (4, 3, 2, 1, 0)]
         assert self.walk(store, Message, limit) == ["msg_1"]
