@@ -35,11 +35,14 @@ from remit.domain.journal import JournalEntry
 from remit.domain.payments import PaymentStatus
 from remit.domain.summaries import SummaryContent
 from remit.domain.totals import Totals, TotalsKey, TotalsKind, added, quarter
+from remit.usecases.collect_invoice import collect_invoice
 from remit.usecases.ports import AgendaKind, CheckoutPage, guard_ref
 from remit.usecases.project_entries import Projector
 from remit.usecases.read_totals import ageing
 from remit.usecases.replay_account import replay_account
+from remit.usecases.saved_methods import MethodReport, save_method
 from remit.usecases.set_dunning_policy import set_dunning_policy
+from tests.fakes import FakeGateway
 from tests.integration.ledger import TABLE, adapters_on
 from tests.integration.office import CLERK, MONDAY, ONE_LINE, TEN_LINES, Office, SettableClock, report
 from tests.integration.state import write_all
@@ -56,6 +59,7 @@ CHECKOUT_URL = f"https://checkout.stripe.com/c/pay/{CHECKOUT_ID}#fidnandhYHdWcXx
 """As long as the gateway's own, and as little to be deflated."""
 
 
+CARD_ID = "pm_1QxB2pLkdIwHu7ixTz4V0mGc"
 LINKS = PaymentLinks([b"k" * 32], "https://pay.northwind.example")
 
 
@@ -81,6 +85,10 @@ CREDIT = Budget(10, 2, 2)
 DUNNING = Budget(6, 2)
 SUMMARY, TRANSACTIONS, NOTHING_TO_SAY = Budget(6, 4), Budget(7, 6), Budget(3, 4)
 """A mail is claimed and marked, and a slot moved in the agenda; of transactions it is kept first how far it goes."""
+RENEWAL = Budget(20, 7, 4)
+"""Issuing, with the order, which is a write of its own otherwise, and the subscription moved on in place of the guard."""
+COLLECTION, DECLINED = Budget(22, 15, 10), Budget(11, 18, 13)
+"""The attempt is stored before the gateway is asked; what it answers is a second write, as a webhook's is."""
 ACCOUNT_PAGE = Budget(0, 8, 3)
 EXPORT = Budget(0, 110)
 AUDIT = Budget(0, 16, 1)
@@ -332,6 +340,59 @@ class Bench:
         self.office.firm = fresh_firm(self.office.books)
         expect(self.office.summarise(account, schedule).why == outcome)
 
+    def recurring(self) -> None:
+        """The only one to fill the agenda of its table: customers with a card and a subscription of one line a day, by
+        30 days' term."""
+        office = self.office
+        gateway = FakeGateway(office.clock)  # type: ignore[arg-type]
+        nobody = self.measure("recurring payments, when nothing is due", FREE, lambda: self._find_recurring(0))
+        customers = [self._subscriber(gateway) for _ in range(100)]
+        still = self.measure("… with 100 subscriptions and 100 invoices not due", FREE, lambda: self._find_recurring(0))
+        reported, computed = less(still.reported, nobody.reported), less(still.computed, nobody.computed)
+        self.figures.append(Figure("recurring payments, per account not due", reported, computed, Budget(0, 0, 0)))
+        (account, subscription, invoice), (declined, _, refused), *_ = customers
+        office.clock.advance(timedelta(days=1))
+        self.measure("renew a subscription: order, invoice and entry", RENEWAL, lambda: self._renew(account, subscription))
+        office.clock.advance(timedelta(days=29))
+        brings = "collect a due invoice from a saved card: paid"
+        self.measure(brings, COLLECTION, lambda: self._collect(account, invoice, gateway, PaymentStatus.SUCCEEDED))
+        gateway.outcomes[CARD_ID] = (PaymentStatus.FAILED, "insufficient_funds", False)
+        for operation in ("… declined", "… declined again, three days later"):
+            self.measure(operation, DECLINED, lambda: self._collect(declined, refused, gateway, PaymentStatus.FAILED))
+            office.clock.advance(timedelta(days=3))
+
+    def _subscriber(self, gateway: FakeGateway) -> tuple[str, str, str]:
+        """A new account that is charged by itself, its subscription and the invoice of the first period."""
+        office = self.office
+        account = office.account(**DETAILS)
+        saved = MethodReport(account, CARD_ID, "cus_QkY7dUuF2h3mXz", office.clock.now())
+        save_method(saved, CLERK, office.firm, office.books, office.journal, gateway, office.clock)
+        office.change(account, collect_automatically=True)
+        subscription = office.subscribe(account)
+        (invoice,) = office.renew(account, subscription).invoices
+        return account, subscription, invoice
+
+    def _find_recurring(self, expected: int) -> None:
+        """What the tasks of the state machine read to find what is due."""
+        for kind, until in (
+            (AgendaKind.SUBSCRIPTION, self.office.clock.now().isoformat()),
+            (AgendaKind.COLLECTION, self.office.today.isoformat()),
+        ):
+            due, _ = self.office.agenda.due(kind, until, None, 500)
+            expect(len(due) == expected)
+
+    def _renew(self, account: str, subscription: str) -> None:
+        """What the task `renew` of the state machine does for one subscription."""
+        self.office.firm = fresh_firm(self.office.books)
+        expect(len(self.office.renew(account, subscription).invoices) == 1)
+
+    def _collect(self, account: str, invoice: str, gateway: FakeGateway, status: PaymentStatus) -> None:
+        """What the task `collect` of the state machine does for one invoice."""
+        office = self.office
+        office.firm = fresh_firm(office.books)
+        collected = collect_invoice(account, invoice, office.firm, office.books, gateway, office.clock, office.ids)
+        expect(collected.payment is not None and collected.payment.status is status)
+
     def _find(self, expected: int) -> None:
         due, _ = self.office.agenda.due(AgendaKind.DUNNING, self.office.today.isoformat(), None, 500)
         expect(len(due) == expected)
@@ -488,6 +549,7 @@ def measured_on(engine: Stack) -> list[Figure]:
         (Bench.dunning,),
         (Bench.finding_the_due,),
         (Bench.summarising,),
+        (Bench.recurring,),
         (Bench.exporting,),
         (Bench.ageing_in_detail,),
         (Bench.auditing,),

@@ -49,11 +49,11 @@ def renew_subscription(account_id: str, subscription_id: str, firm: Firm, books:
         invoices += step.invoices
         if not step.more:
             return Renewed(step.subscription, tuple(invoices), step.refusal)
-    return Renewed(step.subscription, tuple(invoices), more=_is_due(step.subscription, clock.now()))
+    return Renewed(step.subscription, tuple(invoices), more=True)
 
 
 def _step(account_id: str, subscription_id: str, firm: Firm, books: Books, clock: Clock, ids: Ids) -> tuple[Changes, Renewed]:
-    """Bill the next period, if it is due; `more` says that there may be another one."""
+    """Bill the next period, if it is due; `more` says that the one after it is, too."""
     case, now = load_subscribed(account_id, subscription_id, firm, books, clock), clock.now()
     if not _is_due(case.subscription, now):
         return [], Renewed(case.subscription)
@@ -70,10 +70,11 @@ def _is_due(subscription: Subscription, now: datetime) -> bool:
 def _billing(case: Subscribed, firm: Firm, books: Books, now: datetime) -> tuple[Changes, Renewed]:
     operation = Operation(forgotten(case.balance, now), Circumstances(firm.today(now), now, RENEWALS))
     billed = bill_next_period(operation, case, firm, books)
+    more = _is_due(billed.subscription, now)
     if billed.invoice is None:
-        return billed.changes, Renewed(billed.subscription, more=True)
+        return billed.changes, Renewed(billed.subscription, more=more)
     pay_with_own_credits(operation, billed.invoice, case.account, firm, books)
-    return [*operation.changes(), *billed.changes], Renewed(billed.subscription, (billed.invoice.id,), more=True)
+    return [*operation.changes(), *billed.changes], Renewed(billed.subscription, (billed.invoice.id,), more=more)
 
 
 def _refusal(subscription: Subscription, error: RuleError | InvalidError, now: datetime, ids: Ids) -> tuple[Changes, Renewed]:
