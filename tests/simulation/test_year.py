@@ -126,7 +126,7 @@ def test_D7_who_does_not_pay_hears_each_tier_once_at_seven_whatever_clocks_do(sp
 def test_S1_who_subscribed_on_the_31st_is_billed_on_the_last_day_of_each_month_where_they_are(
     spring: tuple[Year, list[str]],
 ) -> None:
-    """S1, S2, S3: also across the leap day and a change of clocks; one who pauses is not, one who takes more pays for it at once."""
+    """S1, S2, S3: across the leap day and a change of clocks; who pauses is not, who takes more pays for it at once."""
     assert [told[:11] for told in happened(spring, "Daily Plant: invoice issued")] == ["02-01 00:00", "02-29 00:00"]
     assert happened(spring, "Daily Plant: subscription ") == ["02-01 00:00 started", "03-10 09:00 paused"]
     assert [told[:11] for told in happened(spring, "Short Stay: invoice issued")] == ["02-01 00:00", "02-29 06:00", "03-31 06:00"]
