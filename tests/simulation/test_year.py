@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from remit.domain.errors import TransientError
 from simulation.deployment import triggers
+from simulation.gateway import Intent
 from simulation.world import InvariantError
 from simulation.year.__main__ import failure
 from simulation.year.schedules import crontab, times
@@ -126,7 +128,7 @@ def test_D7_who_does_not_pay_hears_each_tier_once_at_seven_whatever_clocks_do(sp
 def test_S1_who_subscribed_on_the_31st_is_billed_on_the_last_day_of_each_month_where_they_are(
     spring: tuple[Year, list[str]],
 ) -> None:
-    """S1, S2, S3: also across the leap day and a change of clocks; who pauses is not, who takes more pays for it at once."""
+    """S1, S2, S3: across the leap day and a change of clocks; who pauses is not, who takes more pays for it at once."""
     assert [told[:11] for told in happened(spring, "Daily Plant: invoice issued")] == ["02-01 00:00", "02-29 00:00"]
     assert happened(spring, "Daily Plant: subscription ") == ["02-01 00:00 started", "03-10 09:00 paused"]
     assert [told[:11] for told in happened(spring, "Short Stay: invoice issued")] == ["02-01 00:00", "02-29 06:00", "03-31 06:00"]
@@ -188,13 +190,25 @@ def test_a_breach_names_its_day_and_seed() -> None:
     assert "Again: make simulate-year SEED=5" in told
 
 
+def fails(*_: object) -> None:
+    raise ValueError("a bug")
+
+
+def loses_the_answer(_intent: Intent) -> None:
+    raise TransientError("gateway_failed", "The answer was lost.")
+
+
+def test_what_a_machine_keeps_aside_ends_the_year() -> None:
+    run = Year(1, begin=date(2028, 3, 4), end=date(2028, 3, 6), say=lambda _line: None)
+    run.gateway.script = fails
+    with pytest.raises(InvariantError, match=r"nothing is given up on: .*RecurringPaymentsDeadLetters"):
+        run.run()
+
+
 def test_what_is_due_and_fails_ends_the_year() -> None:
     """A function that logs a failure and goes on is seen all the same."""
     run = Year(1, begin=date(2028, 3, 4), end=date(2028, 3, 6), say=lambda _line: None)
-
-    def breaks(_intent: object) -> None:
-        raise ValueError("a bug")
-
-    run.gateway.script = breaks
+    run.gateway.script = loses_the_answer
+    run.gateway.look_up = fails  # type: ignore[assignment, method-assign]
     with pytest.raises(InvariantError, match="nothing that is due fails: AgendaFunction"):
         run.run()

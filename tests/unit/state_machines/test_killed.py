@@ -164,7 +164,7 @@ def test_D5_one_account_that_always_fails_stops_no_other_and_is_kept_aside(
     ended = execute(stack, machine)
     assert ended.status is Status.SUCCEEDED
     assert {mail.to for mail in stack.office.mailer.sent} == told
-    kept = stack.dead_letters[f"{machine}DeadLetters"]
+    (kept,) = stack.dead_letters.values()
     assert {(letter["task"], letter["error"]) for letter in kept} == {(task, type(error).__name__)}
     assert {stack.office.account(letter["account_id"]).email for letter in kept} == {"2@customer.example"}
     assert max(step.attempt for step in ended.steps) == attempts_at(error)
@@ -203,7 +203,7 @@ def test_S2_one_that_always_fails_stops_no_other_and_is_kept_aside(
     setattr(module, function, fails_for_one)
     ended = execute(stack, machine)
     assert ended.status is Status.SUCCEEDED
-    (letter,) = stack.dead_letters[f"{machine}DeadLetters"]
+    ((letter,),) = stack.dead_letters.values()
     assert (letter["task"], letter["error"]) == (task, type(error).__name__)
     assert max(step.attempt for step in ended.steps) == attempts_at(error)
     setattr(module, function, works)
