@@ -23,8 +23,8 @@ from remit.usecases.ports import Books, Journal, open_item_ref
 
 PAGE = 100
 
-LETTERS_OF_DUNNING = ("msg_dunning_", "msg_reminder_")
-"""What the ids of notices and reminders start with."""
+LETTERS_OF_DUNNING = ("msg_dunning_", "msg_reminder_", "msg_notice_")
+"""What the ids of notices, reminders and notices by hand start with."""
 
 
 @dataclass(frozen=True, slots=True)
