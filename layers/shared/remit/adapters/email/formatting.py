@@ -79,6 +79,10 @@ GERMAN = Words(
         "on delivery": "bei Lieferung",
         "1 day after delivery": "1 Tag nach Lieferung",
         "{days} days after delivery": "{days} Tage nach Lieferung",
+        "due now": "jetzt fällig",
+        "due today": "heute fällig",
+        "due in {days}": "fällig in {days}",
+        "{days} overdue": "seit {days} überfällig",
     },
 )
 LANGUAGES: Mapping[str, Words] = {words.language: words for words in (ENGLISH, GERMAN)}
