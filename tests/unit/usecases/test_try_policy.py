@@ -1,5 +1,6 @@
 """A proposed policy tried on what really happened to an account (O4)."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,6 +30,7 @@ from remit.domain.dunning_trials import TrialTerms, Wrong
 from remit.domain.errors import InvalidError, NotFoundError, RemitError, RuleError
 from remit.domain.firm import Firm
 from remit.domain.journal import JournalEntry
+from remit.domain.late_charges import LateChargeRules
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Allocation, DisputeStatus, GatewayReport, Payment
@@ -39,6 +41,8 @@ from remit.usecases.postpone_due_date import postpone_due_date
 from remit.usecases.try_policy import AccountTrial, try_policy
 from remit.usecases.write_off_invoice import write_off_invoice
 from tests.support.builders import LONG_AGO, NOW, TODAY, Office, firm
+from tests.support.dunning import sends_notice
+from tests.support.late import FORTY, by_hand, charging
 from tests.support.payments import charge, dispute_on, proves, reverse, saves
 from tests.support.refusals import refused
 
@@ -250,6 +254,45 @@ def test_O4_prepaid_charges_are_never_asked_for(office: Office) -> None:
     office.books.overwrite(replace(office.item(account_id, invoice_id), mode=PaymentMode.PREPAID))
     at(office, 40)
     assert told(tried(office, account_id)) == {}
+
+
+def charging_office() -> Office:
+    return charging(LateChargeRules(FORTY, None))
+
+
+def test_O4_D9_a_late_charge_that_stays_unpaid_brings_about_no_letter_of_its_own() -> None:
+    office = charging_office()
+    account_id = office.open_account()
+    invoice_id = office.invoice(account_id, term="on_receipt")
+    at(office, 3)
+    office.run_dunning()
+    assert office.item(account_id, invoice_id).late_charges
+    at(office, 5)
+    office.receive(account_id, 12100, allocations=[Allocation(invoice_id, 12100)])
+    at(office, 40)
+    assert told(tried(office, account_id)) == {1: ("tier 1", ())}
+
+
+def test_O4_D9_a_notice_asks_for_a_late_charge_from_the_day_of_its_issue_and_is_not_wrong_for_that() -> None:
+    office = charging_office()
+    account_id = office.open_account()
+    invoice_id = office.invoice(account_id, term="on_receipt")
+    at(office, 7)
+    by_hand(office, account_id, invoice_id)
+    at(office, 40)
+    trial = tried(office, account_id)
+    assert told(trial) == {1: ("tier 1", ()), 7: ("tier 2", ())}
+    last = trial.letters[-1]
+    assert (last.asked_minor, last.overstated_minor) == ({"EUR": 12100 + 4000}, {})
+    assert last.numbers == ("INV-2026-000001", "INV-2026-000002")
+
+
+def test_O4_D8_a_notice_that_somebody_sent_by_hand_counts_as_really_sent(office: Office) -> None:
+    account_id = office.open_account()
+    office.invoice(account_id, term="on_receipt")
+    at(office, 5)
+    sends_notice(office, account_id)
+    assert tried(office, account_id, terms(last=5)).really_sent == {"dunning_tier_1": 1}
 
 
 def test_O4_the_time_of_day_of_the_run_decides_what_it_knows(office: Office) -> None:
@@ -494,7 +537,7 @@ class Story:
     def notices_sent(self) -> list[tuple[date, str, dict[str, int]]]:
         messages = sorted(self.office.books.all(Message), key=lambda message: message.claimed_at)
         notices = [message for message in messages if message.id.startswith("msg_dunning_")]
-        return [(self.office.firm.today(each.claimed_at), each.template, each.model["net_minor"]) for each in notices]
+        return [(self.office.firm.today(each.claimed_at), each.template, json.loads(each.text)["net_minor"]) for each in notices]
 
     def tried(self) -> AccountTrial:
         return tried(self.office, self.account_id, TrialTerms(self.policy, TODAY, self.today, RUN))
