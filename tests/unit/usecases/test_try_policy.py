@@ -41,7 +41,7 @@ from remit.usecases.postpone_due_date import postpone_due_date
 from remit.usecases.try_policy import AccountTrial, try_policy
 from remit.usecases.write_off_invoice import write_off_invoice
 from tests.support.builders import LONG_AGO, NOW, TODAY, Office, firm
-from tests.support.dunning import sends_notice
+from tests.support.dunning import ends_pause, pauses, promises, sends_notice, withdraws
 from tests.support.late import FORTY, by_hand, charging
 from tests.support.payments import charge, dispute_on, proves, reverse, saves
 from tests.support.refusals import refused
@@ -472,14 +472,17 @@ class Story:
     def pause(self) -> None:
         until = self.today + timedelta(days=self.draw(st.integers(0, 10)))
         standing = self.office.account(self.account_id).dunning_paused_until
-        self.office.change_account(self.account_id, dunning_paused_until=max(until, standing or until))
+        pauses(self.office, self.account_id, max(until, standing or until))
+
+    def end_of_pause(self) -> None:
+        ends_pause(self.office, self.account_id)
 
     def promise(self) -> None:
-        situation = self.situation()
-        overdue = overdue_minor(situation.parts, situation.available_credit, "EUR", self.today)
-        if overdue and "EUR" not in situation.promises:
-            by = self.today + timedelta(days=self.draw(st.integers(0, 10)))
-            self.office.change_account(self.account_id, promises={"EUR": Promise(overdue, by, self.today, overdue)})
+        amount = self.draw(st.sampled_from([1000, 5000, 12100]))
+        promises(self.office, self.account_id, amount, self.today + timedelta(days=self.draw(st.integers(0, 10))))
+
+    def withdrawal(self) -> None:
+        withdraws(self.office, self.account_id)
 
     def switch(self) -> None:
         self.office.change_account(self.account_id, dunning=self.draw(st.booleans()))
@@ -511,13 +514,17 @@ class Story:
         )
 
     def evening(self) -> None:
-        """What the policy decides on the account as it stands, and the real run; on days on which something was recorded or
-        the last decision wanted to look."""
+        """What the policy decides on the account as it stands, on days on which something was recorded or the last decision
+        wanted to look; then the real run, which looks at whom the agenda names."""
+        self.office.clock.set(datetime.combine(self.today, RUN, ZONE))
+        self.decide()
+        self.office.run_dunning()
+
+    def decide(self) -> None:
         recorded = len(self.office.books.all(JournalEntry)) + len(self.office.books.all(AccountChange))
         if recorded == self.recorded and not (self.look_on and self.look_on <= self.today):
             return
         self.recorded = recorded
-        self.office.clock.set(datetime.combine(self.today, RUN, ZONE))
         situation = self.situation()
         decision = decide(situation, self.policy, self.today)
         if notice := decision.notice:
@@ -528,7 +535,6 @@ class Story:
             self.write(reminder, due.parts[0], due.reminder.template, None)
         self.said = said_after(situation, decision, self.policy, self.today)
         self.look_on = decision.look_again_on
-        self.office.dun(self.account_id)
 
     def write(self, letter: StoryLetter, first: OpenPart, step: str, silence: date | None) -> None:
         """The same step about the same part is written once."""
@@ -547,7 +553,7 @@ DECIDED = (DisputeStatus.WON, DisputeStatus.LOST)
 OPEN_OR_DECIDED = (DisputeStatus.OPEN, *DECIDED)
 DEEDS = (
     "invoice", "invoice", "invoice", "money", "money", "goodwill", "allocation", "reversal", "postponement", "write_off",
-    "card", "card", "dispute", "dispute", "pause", "promise", "switch",
+    "card", "card", "dispute", "dispute", "pause", "end_of_pause", "promise", "withdrawal", "switch",
 )  # fmt: skip
 POLICIES = (
     STRICT,
