@@ -4,17 +4,22 @@ A new state machine is a row of `SCENARIOS`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from remit.domain.automations import Automation
+from remit.domain.dunning import DunningPolicy
+from remit.domain.dunning_trials import PolicyTrial, TrialTerms
 from remit.domain.messages import Message
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations
+from remit.usecases.idempotency import Request
 from remit.usecases.project_entries import generations_of
+from remit.usecases.try_policy_on_all import request_trial
 from simulation.deployment import Deployment, state_machines
 from simulation.state_machines.language import StatesError
 from simulation.state_machines.machine import Execution, Tasks
-from tests.fakes import MachineDiedError, thing_of
-from tests.support.builders import ALL_ON, Office, firm, plain
+from tests.fakes import FakeIds, MachineDiedError, thing_of
+from tests.support.builders import LONG_AGO, TODAY, Office, firm, plain
 from tests.support.totals import stored
 
 PASSING = ("requested_at", "claimed_at", "sent_at", "finished_at", "provider_id", "version")
@@ -63,8 +68,8 @@ def facts(stack: Deployment, *, but: tuple[type, ...] = ()) -> dict[tuple[str, s
 
 
 def debtors() -> Deployment:
-    """Five debtors: of one tier and another, in two currencies, one who has paid, one who is not due; pages of two."""
-    office = Office(firm=firm(switches=replace(ALL_ON, send_invoices=False, send_receipts=False)))
+    """Five debtors: of one tier and another, in two currencies, one who has paid, one who is not due."""
+    office = Office(firm=firm(switches={Automation.DUNNING: LONG_AGO}))
     oldest, paid, both, younger, later = (office.open_account(email=f"{n}@customer.example") for n in range(5))
     office.invoice(oldest, term="on_receipt")
     office.invoice(paid, term="on_receipt")
@@ -75,15 +80,32 @@ def debtors() -> Deployment:
     office.invoice(younger, term="on_receipt")
     office.invoice(later, term="net30")
     office.clock.advance(days=4)
-    stack = Deployment(office)
-    stack.module("dunning").PAGE = 2
-    return stack
+    return Deployment(office)
 
 
 def dunned(stack: Deployment) -> Any:
     told = {(mail.to, mail.subject) for mail in stack.office.mailer.sent}
     statuses = {message.id: message.status for message in stack.office.books.all(Message)}
     return told, statuses, facts(stack)
+
+
+# ---- Trials of dunning policies
+
+TRIAL_ID = FakeIds().new("ptr")
+
+
+def asked_to_try() -> Deployment:
+    """Five debtors, whose past a policy is to be tried on."""
+    stack = debtors()
+    office = stack.office
+    ask: Request[PolicyTrial] = office.request("trial")
+    terms = TrialTerms(DunningPolicy(id="proposed"), TODAY, office.firm.today(office.clock.now()))
+    request_trial(terms, ask, office.firm, office.books, office.clock, FakeIds())
+    return stack
+
+
+def tried(stack: Deployment) -> Any:
+    return stack.files.files, facts(stack)
 
 
 # ---- The month's export, the audit, the totals
@@ -129,6 +151,7 @@ def rebuilt(stack: Deployment) -> Any:
 
 SCENARIOS: Mapping[str, Scenario] = {
     "Dunning": Scenario({}, debtors, dunned),
+    "PolicyTrial": Scenario({"trial_id": TRIAL_ID}, asked_to_try, tried),
     "AccountingExport": Scenario({"period": "previous"}, busy, exported),
     "Auditor": Scenario({}, busy, audited),
     "TotalsRebuild": Scenario({"replace": True}, busy, rebuilt),

@@ -23,7 +23,6 @@ from remit.domain.dunning import (
     Situation,
     Tier,
     decide,
-    overdue_minor,
     said_after,
 )
 from remit.domain.dunning_trials import TrialTerms, Wrong
