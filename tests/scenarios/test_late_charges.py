@@ -20,10 +20,11 @@ def test_D9_a_late_invoice_is_charged_by_tier_2_then_paid_in_parts_and_charged_t
     firm: Firm, a_customer: Callable[..., Customer], clock: Clock, dunning: Dunning, mailbox: Mailbox, world: World
 ) -> None:
     """D9, D1, I11: overdue, tier 2 charges fee and interest, its notice lists them, a part payment, settled, the rest."""
-    firm.is_set_up(late_charges=LATE_CHARGES, switches={"dunning": True, "late_charges": True})
+    firm.switches_on("dunning", "late_charges")
+    dunning.policy_is("late", late_charges=LATE_CHARGES)
     firm.forgets_its_settings_in("InvoicingFunction")
     try:
-        customer = a_customer(dunning=True)
+        customer = a_customer(switches={"dunning": True, "late_charges": True}, dunning_policy_id="late")
         invoice = customer.is_invoiced(SALE, term="on_receipt")
         path = f"{invoice.path}/late-charges"
         clock.moves_to(invoice.due_date + timedelta(days=5))

@@ -661,9 +661,16 @@ class Dunning:
         asking = ("dunning", "reminder")
         return [m["template"] for m in customer.messages if m["template"].startswith(asking) and m["status"] == "sent"][::-1]
 
-    def policy_is(self, policy_id: str, tiers: Sequence[int] = (3, 14, 30), reminders: Sequence[int] = ()) -> dict[str, Any]:
-        """The policy of that id has these tiers and reminders, with their usual letters."""
+    def policy_is(
+        self,
+        policy_id: str,
+        tiers: Sequence[int] = (3, 14, 30),
+        reminders: Sequence[int] = (),
+        late_charges: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The policy of that id has these tiers and reminders, with their usual letters, and these late charges."""
         body = {
+            "late_charges": late_charges,
             "tiers": [{"from_days": days} for days in tiers],
             "reminders": [{"offset_days": days} for days in reminders],
         }

@@ -11,6 +11,8 @@ from typing import Any
 
 from remit.domain.accounts import Account
 from remit.domain.automations import Automation
+from remit.domain.dunning import DunningPolicy
+from remit.domain.dunning_trials import PolicyTrial, TrialTerms
 from remit.domain.invoices import Invoice
 from remit.domain.journal import JournalEntry
 from remit.domain.messages import Message
@@ -19,14 +21,16 @@ from remit.domain.payments import Payment, PaymentStatus
 from remit.domain.plans import Interval, Unit
 from remit.domain.subscriptions import Subscription, When
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations
+from remit.usecases.idempotency import Request
 from remit.usecases.project_entries import generations_of
 from remit.usecases.summary_enrolments import plan_enrolments
+from remit.usecases.try_policy_on_all import request_trial
 from simulation.deployment import Deployment, state_machines
 from simulation.state_machines.language import StatesError
 from simulation.state_machines.machine import Execution, Tasks
-from tests.fakes import FakeClock, MachineDiedError, thing_of
+from tests.fakes import FakeClock, FakeIds, MachineDiedError, thing_of
 from tests.support import collection, subscribing, summaries
-from tests.support.builders import LONG_AGO, NOW, ON_RECEIPT, Office, firm, plain
+from tests.support.builders import LONG_AGO, NOW, ON_RECEIPT, TODAY, Office, firm, plain
 from tests.support.totals import stored
 
 PASSING = ("requested_at", "claimed_at", "sent_at", "finished_at", "provider_id", "version")
@@ -87,9 +91,7 @@ def debtors() -> Deployment:
     office.invoice(younger, term="on_receipt")
     office.invoice(later, term="net30")
     office.clock.advance(days=4)
-    stack = Deployment(office)
-    stack.module("dunning").PAGE = 2
-    return stack
+    return Deployment(office)
 
 
 def dunned(stack: Deployment) -> Any:
@@ -201,6 +203,25 @@ def _moved(entry: JournalEntry) -> list[tuple[str, str, int]]:
     return [(posting.account, posting.side, posting.amount_minor) for posting in entry.draft.postings]
 
 
+# ---- Trials of dunning policies
+
+TRIAL_ID = FakeIds().new("ptr")
+
+
+def asked_to_try() -> Deployment:
+    """Five debtors, whose past a policy is to be tried on."""
+    stack = debtors()
+    office = stack.office
+    ask: Request[PolicyTrial] = office.request("trial")
+    terms = TrialTerms(DunningPolicy(id="proposed"), TODAY, office.firm.today(office.clock.now()))
+    request_trial(terms, ask, office.firm, office.books, office.clock, FakeIds())
+    return stack
+
+
+def tried(stack: Deployment) -> Any:
+    return stack.files.files, facts(stack)
+
+
 # ---- The month's export, the audit, the totals
 
 
@@ -246,6 +267,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "Dunning": Scenario({}, debtors, dunned),
     "AccountSummaries": Scenario({}, told_at_eight, summarised),
     "RecurringPayments": Scenario({}, subscribers, renewed_and_charged),
+    "PolicyTrial": Scenario({"trial_id": TRIAL_ID}, asked_to_try, tried),
     "AccountingExport": Scenario({"period": "previous"}, busy, exported),
     "Auditor": Scenario({}, busy, audited),
     "TotalsRebuild": Scenario({"replace": True}, busy, rebuilt),

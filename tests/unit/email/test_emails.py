@@ -325,6 +325,19 @@ def test_an_invoice_with_two_overdue_parts_is_one_invoice() -> None:
     assert render("dunning_tier_1", model).subject.startswith("Reminder: invoice INV-2026-000482 overdue")
 
 
+@pytest.mark.parametrize(
+    ("language", "late", "fresh"), [("en", "5 days overdue", "due now"), ("de", "seit 5 Tagen überfällig", "jetzt fällig")]
+)
+def test_D9_a_notice_says_of_a_late_charge_of_its_day_that_it_is_due_now(language: str, late: str, fresh: str) -> None:
+    today = date(2026, 3, 7)
+    charge = replace(samples.overdue(483, "EUR", 4_000, today), is_late_charge=True)
+    sent = samples.notice([samples.overdue(482, "EUR", 100, date(2026, 3, 2)), charge], today)
+    account = replace(samples.account(), language=language)
+    rendered = render("dunning_tier_2", models.dunning_notice(samples.firm(), account, sent, today, {}), language)
+    assert_both_say(rendered, late, fresh)
+    assert not any(f"0 {unit}" in rendered.text for unit in ("days overdue", "Tagen"))
+
+
 def test_a_notice_without_links_has_no_button() -> None:
     today = date(2026, 4, 7)
     sent = samples.notice(overdue_items(), today)

@@ -1,4 +1,4 @@
-"""D9 over HTTP: the firm's rules, the preview, the charge with its links, and the agenda that charges the rest."""
+"""D9 over HTTP: the policy's rules, the preview, the charge with its links, and the agenda that charges the rest."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from remit.domain.automations import Automation
+from remit.usecases.ports import firm_ref
 from tests.support.builders import LONG_AGO, Office
 from tests.support.handlers import CONTEXT, answered, http_event
 from tests.support.late import charging
@@ -44,25 +45,22 @@ def call(deployed: Callable[[str], Any]) -> Call:
     return to
 
 
-def test_D9_the_rules_are_set_with_the_firm_and_read_back(call: Call) -> None:
-    body = {
-        "name": "Remit BV",
-        "email": "billing@remit.example",
-        "address": {"line1": "Kade 1", "city": "Utrecht", "country": "NL"},
-        "time_zone": "Europe/Amsterdam",
-        "default_currency": "EUR",
-        "late_charges": RULES,
-        "switches": {"late_charges": True},
-    }
-    status, firm = call("PUT", "/firm", body, function="firm")
-    assert (status, firm["late_charges"]) == (200, RULES)
-    assert firm["switches"]["late_charges"]["on"]
-    assert [tier["from_days"] for tier in firm["dunning_tiers"]] == [3, 14, 30], "the tiers keep their default"
-    assert call("PUT", "/firm", body, function="firm")[1] == firm
-    _, without = call("PUT", "/firm", body | {"late_charges": None}, function="firm")
-    assert without["late_charges"] is None
-    status, refusal = call("PUT", "/firm", body | {"late_charges": RULES | {"fee_from_tier": 4}}, function="firm")
-    assert (status, refusal["code"]) == (422, "bad_dunning_policy")
+def test_D9_the_rules_are_set_with_a_dunning_policy_and_read_back(call: Call, office: Office) -> None:
+    office.books.commit([office.firm])
+    path = "/dunning-policies/strict"
+    body = {"tiers": [{"from_days": 3}, {"from_days": 14}, {"from_days": 30}], "late_charges": RULES}
+    status, policy = call("PUT", path, body, function="firm")
+    assert (status, policy["late_charges"], policy["revision"]) == (200, RULES, 1)
+    office.firm = office.books.read(firm_ref())
+    assert call("GET", path, function="firm")[1] == policy
+    assert call("PUT", path, body, function="firm")[1] == policy, "the same again is no new revision"
+    _, without = call("PUT", path, body | {"late_charges": None}, function="firm")
+    assert (without["late_charges"], without["revision"]) == (None, 2)
+    office.firm = office.books.read(firm_ref())
+    status, refusal = call("PUT", path, body | {"late_charges": RULES | {"fee_from_tier": 4}}, function="firm")
+    assert (status, refusal["code"], refusal["tiers"]) == (422, "bad_dunning_policy", 3)
+    revisions = call("GET", f"{path}/revisions", function="firm")[1]["revisions"]
+    assert [each["policy"]["late_charges"] for each in revisions] == [None, RULES]
 
 
 def test_D9_I11_preview_charge_and_links(call: Call, office: Office) -> None:

@@ -9,10 +9,12 @@ from remit.domain.automations import Automation
 from remit.domain.errors import ConflictError, NotFoundError, RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.messages import Message, MessageStatus
-from remit.domain.payments import Allocation
+from remit.domain.payments import Allocation, DisputeStatus
+from remit.usecases.payment_attempts import Pick
 from remit.usecases.send_message import LEASE
 from tests.fakes import Fault, MachineDiedError
 from tests.support.builders import LONG_AGO, NOW, Office, firm
+from tests.support.payments import charge, dispute_on, saves
 from tests.support.refusals import refused
 
 
@@ -339,3 +341,19 @@ def test_D7_a_notice_that_crashed_is_not_repeated_for_another_reason_the_same_da
     assert (outcome.why, outcome.tier) == ("notice", 1)
     assert len(office.mailer.sent) == 1
     assert office.balance(account_id).dunning.tier == 1
+
+
+@pytest.mark.parametrize(("verdict", "asked"), [(DisputeStatus.WON, 7100), (DisputeStatus.LOST, 12100)])
+def test_D7_P9_what_is_still_open_of_an_invoice_is_asked_for_once_its_dispute_is_decided(
+    office: Office, verdict: DisputeStatus, asked: int
+) -> None:
+    account_id = office.open_account()
+    saves(office, account_id)
+    invoice_id = office.invoice(account_id, term="on_receipt")
+    payment = charge(office, account_id, Pick(invoice_id, 5000))
+    office.gateway_says(dispute_on(payment, DisputeStatus.OPEN), "evt_1")
+    assert run_days(office, 10) == {}, "nothing is said of what is in dispute"
+    office.gateway_says(dispute_on(payment, verdict, seconds=10 * 86_400), "evt_2")
+    assert run_days(office, 30) == {10: ["dunning_tier_1"], 14: ["dunning_tier_2"], 30: ["dunning_tier_3"]}
+    assert json.loads(office.mailer.sent[-1].text)["net_minor"] == {"EUR": asked}
+    assert office.differences(account_id) == ()

@@ -1,5 +1,6 @@
 """D9: late fees and interest from the ledger: what was overdue on which day, charged once, by an invoice of its own."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -334,7 +335,7 @@ def test_D9_tier_2_charges_and_its_notice_lists_the_charge(office: Office) -> No
     # 14 days, and 16 more until tier 3
     assert late.amounts(office, account_id) == [(389, 4000), (445, 0)]
     notices = sorted(office.books.all(Message), key=lambda message: message.claimed_at)
-    assert [message.model for message in notices] == [
+    assert [json.loads(message.text) for message in notices] == [
         {"overdue": ["INV-2026-000001"], "net_minor": {"EUR": 100_000}},
         {"overdue": ["INV-2026-000001", "INV-2026-000002"], "net_minor": {"EUR": 104_389}},
         {"overdue": ["INV-2026-000001", "INV-2026-000002", "INV-2026-000003"], "net_minor": {"EUR": 104_834}},
@@ -359,7 +360,7 @@ def test_D9_a_late_charge_is_never_charged_and_brings_no_notice_of_its_own(offic
     newest = max(office.books.all(Message), key=lambda message: message.claimed_at)
     assert newest.template == "dunning_tier_1", "the age of the charge does not count"
     numbers = [office.document(account_id, younger).number, *(invoice.number for invoice in charged)]
-    assert newest.model["overdue"] == numbers
+    assert json.loads(newest.text)["overdue"] == numbers
 
 
 def test_D9_an_invoice_is_charged_when_it_is_itself_as_late_as_the_tier(office: Office) -> None:
@@ -412,7 +413,7 @@ def test_D9_whatever_fails_wherever_tier_2_charges_once_and_the_notice_lists_it(
             break
     assert late.amounts(office, account_id) == [(389, 4000)] * 2
     newest = max(office.books.all(Message), key=lambda message: message.claimed_at)
-    assert (newest.template, newest.model["net_minor"]) == ("dunning_tier_2", {"EUR": 208_778})
+    assert (newest.template, json.loads(newest.text)["net_minor"]) == ("dunning_tier_2", {"EUR": 208_778})
     office.clock.advance(days=1)
     office.run_dunning()
     assert len(late.charges(office, account_id)) == 2
@@ -431,7 +432,7 @@ def test_D9_a_run_that_dies_between_charge_and_notice_is_not_charged_again_on_th
     office.run_dunning()
     assert late.amounts(office, account_id) == [(389, 4000)]
     newest = max(office.books.all(Message), key=lambda message: message.claimed_at)
-    assert newest.model["net_minor"] == {"EUR": 104_389}
+    assert json.loads(newest.text)["net_minor"] == {"EUR": 104_389}
 
 
 # Paid late

@@ -1,5 +1,6 @@
 """A proposed policy tried on what really happened to an account (O4)."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,13 +23,13 @@ from remit.domain.dunning import (
     Situation,
     Tier,
     decide,
-    overdue_minor,
     said_after,
 )
 from remit.domain.dunning_trials import TrialTerms, Wrong
 from remit.domain.errors import InvalidError, NotFoundError, RemitError, RuleError
 from remit.domain.firm import Firm
 from remit.domain.journal import JournalEntry
+from remit.domain.late_charges import LateChargeRules
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Allocation, DisputeStatus, GatewayReport, Payment
@@ -39,6 +40,8 @@ from remit.usecases.postpone_due_date import postpone_due_date
 from remit.usecases.try_policy import AccountTrial, try_policy
 from remit.usecases.write_off_invoice import write_off_invoice
 from tests.support.builders import LONG_AGO, NOW, TODAY, Office, firm
+from tests.support.dunning import ends_pause, pauses, promises, sends_notice, withdraws
+from tests.support.late import FORTY, by_hand, charging
 from tests.support.payments import charge, dispute_on, proves, reverse, saves
 from tests.support.refusals import refused
 
@@ -252,6 +255,45 @@ def test_O4_prepaid_charges_are_never_asked_for(office: Office) -> None:
     assert told(tried(office, account_id)) == {}
 
 
+def charging_office() -> Office:
+    return charging(LateChargeRules(FORTY, None))
+
+
+def test_O4_D9_a_late_charge_that_stays_unpaid_brings_about_no_letter_of_its_own() -> None:
+    office = charging_office()
+    account_id = office.open_account()
+    invoice_id = office.invoice(account_id, term="on_receipt")
+    at(office, 3)
+    office.run_dunning()
+    assert office.item(account_id, invoice_id).late_charges
+    at(office, 5)
+    office.receive(account_id, 12100, allocations=[Allocation(invoice_id, 12100)])
+    at(office, 40)
+    assert told(tried(office, account_id)) == {1: ("tier 1", ())}
+
+
+def test_O4_D9_a_notice_asks_for_a_late_charge_from_the_day_of_its_issue_and_is_not_wrong_for_that() -> None:
+    office = charging_office()
+    account_id = office.open_account()
+    invoice_id = office.invoice(account_id, term="on_receipt")
+    at(office, 7)
+    by_hand(office, account_id, invoice_id)
+    at(office, 40)
+    trial = tried(office, account_id)
+    assert told(trial) == {1: ("tier 1", ()), 7: ("tier 2", ())}
+    last = trial.letters[-1]
+    assert (last.asked_minor, last.overstated_minor) == ({"EUR": 12100 + 4000}, {})
+    assert last.numbers == ("INV-2026-000001", "INV-2026-000002")
+
+
+def test_O4_D8_a_notice_that_somebody_sent_by_hand_counts_as_really_sent(office: Office) -> None:
+    account_id = office.open_account()
+    office.invoice(account_id, term="on_receipt")
+    at(office, 5)
+    sends_notice(office, account_id)
+    assert tried(office, account_id, terms(last=5)).really_sent == {"dunning_tier_1": 1}
+
+
 def test_O4_the_time_of_day_of_the_run_decides_what_it_knows(office: Office) -> None:
     account_id = office.open_account()
     office.invoice(account_id, term="on_receipt")
@@ -429,14 +471,17 @@ class Story:
     def pause(self) -> None:
         until = self.today + timedelta(days=self.draw(st.integers(0, 10)))
         standing = self.office.account(self.account_id).dunning_paused_until
-        self.office.change_account(self.account_id, dunning_paused_until=max(until, standing or until))
+        pauses(self.office, self.account_id, max(until, standing or until))
+
+    def end_of_pause(self) -> None:
+        ends_pause(self.office, self.account_id)
 
     def promise(self) -> None:
-        situation = self.situation()
-        overdue = overdue_minor(situation.parts, situation.available_credit, "EUR", self.today)
-        if overdue and "EUR" not in situation.promises:
-            by = self.today + timedelta(days=self.draw(st.integers(0, 10)))
-            self.office.change_account(self.account_id, promises={"EUR": Promise(overdue, by, self.today, overdue)})
+        amount = self.draw(st.sampled_from([1000, 5000, 12100]))
+        promises(self.office, self.account_id, amount, self.today + timedelta(days=self.draw(st.integers(0, 10))))
+
+    def withdrawal(self) -> None:
+        withdraws(self.office, self.account_id)
 
     def switch(self) -> None:
         self.office.change_account(self.account_id, dunning=self.draw(st.booleans()))
@@ -468,13 +513,17 @@ class Story:
         )
 
     def evening(self) -> None:
-        """What the policy decides on the account as it stands, and the real run; on days on which something was recorded or
-        the last decision wanted to look."""
+        """What the policy decides on the account as it stands, on days on which something was recorded or the last decision
+        wanted to look; then the real run, which looks at whom the agenda names."""
+        self.office.clock.set(datetime.combine(self.today, RUN, ZONE))
+        self.decide()
+        self.office.run_dunning()
+
+    def decide(self) -> None:
         recorded = len(self.office.books.all(JournalEntry)) + len(self.office.books.all(AccountChange))
         if recorded == self.recorded and not (self.look_on and self.look_on <= self.today):
             return
         self.recorded = recorded
-        self.office.clock.set(datetime.combine(self.today, RUN, ZONE))
         situation = self.situation()
         decision = decide(situation, self.policy, self.today)
         if notice := decision.notice:
@@ -485,7 +534,6 @@ class Story:
             self.write(reminder, due.parts[0], due.reminder.template, None)
         self.said = said_after(situation, decision, self.policy, self.today)
         self.look_on = decision.look_again_on
-        self.office.dun(self.account_id)
 
     def write(self, letter: StoryLetter, first: OpenPart, step: str, silence: date | None) -> None:
         """The same step about the same part is written once."""
@@ -494,7 +542,7 @@ class Story:
     def notices_sent(self) -> list[tuple[date, str, dict[str, int]]]:
         messages = sorted(self.office.books.all(Message), key=lambda message: message.claimed_at)
         notices = [message for message in messages if message.id.startswith("msg_dunning_")]
-        return [(self.office.firm.today(each.claimed_at), each.template, each.model["net_minor"]) for each in notices]
+        return [(self.office.firm.today(each.claimed_at), each.template, json.loads(each.text)["net_minor"]) for each in notices]
 
     def tried(self) -> AccountTrial:
         return tried(self.office, self.account_id, TrialTerms(self.policy, TODAY, self.today, RUN))
@@ -504,7 +552,7 @@ DECIDED = (DisputeStatus.WON, DisputeStatus.LOST)
 OPEN_OR_DECIDED = (DisputeStatus.OPEN, *DECIDED)
 DEEDS = (
     "invoice", "invoice", "invoice", "money", "money", "goodwill", "allocation", "reversal", "postponement", "write_off",
-    "card", "card", "dispute", "dispute", "pause", "promise", "switch",
+    "card", "card", "dispute", "dispute", "pause", "end_of_pause", "promise", "withdrawal", "switch",
 )  # fmt: skip
 POLICIES = (
     STRICT,

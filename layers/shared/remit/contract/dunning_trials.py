@@ -6,60 +6,22 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from remit.contract.common import Body, Day, View
-from remit.domain.dunning import LAST_DAY, MAX_REMINDERS, MAX_TIERS, DunningPolicy, Reminder, Tier
+from remit.contract.dunning import DunningPolicyBody, LateChargesView, ReminderView, TierView
 from remit.domain.dunning_trials import USUAL_RUN, PolicyTrial, TrialLetter, TrialStatus, TrialTerms, Wrong
 from remit.usecases.try_policy import AccountTrial
 
-TemplateName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$", examples=["dunning_tier_1"])]
-
-_LETTERS = {tier.number: tier.template for tier in DunningPolicy().tiers}
-"""Number of a tier → its letter unless one is named; tiers beyond have the last one's."""
-_BEFORE, _AFTER = "reminder_upcoming", "reminder_overdue"
-
-
-class ProposedTierBody(Body):
-    """A step of dunning: from this many days past due on. `template` is its letter; the usual one of its place unless named."""
-
-    from_days: Annotated[int, Field(strict=True, ge=1, le=LAST_DAY, examples=[3])]
-    template: TemplateName | None = None
-
-
-class ProposedReminderBody(Body):
-    """A reminder so many days after a due date, before it if negative."""
-
-    offset_days: Annotated[int, Field(strict=True, ge=-LAST_DAY, le=LAST_DAY, examples=[-7])]
-    template: TemplateName | None = None
-
-
-class ProposedPolicyBody(Body):
-    """The whole policy: tiers and reminders, each in rising order of days."""
-
-    tiers: Annotated[list[ProposedTierBody], Field(min_length=1, max_length=MAX_TIERS)]
-    reminders: Annotated[list[ProposedReminderBody], Field(max_length=MAX_REMINDERS)] = []
-
-    def to_domain(self) -> DunningPolicy:
-        """Raises `InvalidError` for steps that do not rise."""
-        last = max(_LETTERS)
-        tiers = [
-            Tier(number, tier.from_days, tier.template or _LETTERS[min(number, last)])
-            for number, tier in enumerate(self.tiers, 1)
-        ]
-        reminders = [
-            Reminder(each.offset_days, each.template or (_AFTER if each.offset_days > 0 else _BEFORE)) for each in self.reminders
-        ]
-        return DunningPolicy(tuple(tiers), tuple(reminders), "proposed")
-
 
 class PolicyTrialBody(Body):
-    """The policy to try, on which days, and at what time of day each run looks (the firm's time zone)."""
+    """The policy to try, on which days, and at what time of day each run looks (the firm's time zone). Its late charges are not
+    tried: the letters list those that were really made."""
 
-    policy: ProposedPolicyBody
+    policy: DunningPolicyBody
     first: Day = Field(alias="from", description="The first day; the policy counts as switched on that day")
     last: Day = Field(alias="to", description="The last day, today at the latest")
     runs_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["07:00"])] = f"{USUAL_RUN:%H:%M}"
 
     def to_domain(self) -> TrialTerms:
-        return TrialTerms(self.policy.to_domain(), self.first, self.last, time.fromisoformat(self.runs_at))
+        return TrialTerms(self.policy.to_domain("proposed"), self.first, self.last, time.fromisoformat(self.runs_at))
 
 
 class TrialLetterView(View):
@@ -140,20 +102,12 @@ class TrialSummaryView(View):
     failed_accounts: list[FailedAccountView]
 
 
-class TriedTierView(View):
-    number: int
-    from_days: int
-    template: str
-
-
-class TriedReminderView(View):
-    offset_days: int
-    template: str
-
-
 class TriedPolicyView(View):
-    tiers: list[TriedTierView]
-    reminders: list[TriedReminderView]
+    """A policy as it was proposed: it has no id, and no revisions."""
+
+    tiers: list[TierView]
+    reminders: list[ReminderView]
+    late_charges: LateChargesView | None
 
 
 class PolicyTrialView(View):

@@ -31,6 +31,7 @@ from remit.domain.dunning import (
     Situation,
     decide,
     overdue_minor,
+    owing,
     said_after,
 )
 from remit.domain.errors import InvalidError, RuleError
@@ -294,10 +295,12 @@ def invoices_at_stake(facts: Iterable[Fact], since: datetime) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class PostpaidInvoice:
-    """What a letter says of an invoice beside its parts. Prepaid ones are never asked for (D10)."""
+    """What a letter says of an invoice beside its parts. Prepaid ones are never asked for (D10); a late charge decides no tier
+    (D9)."""
 
     number: str
     issued_on: date
+    is_late_charge: bool = False
 
 
 class _View:
@@ -338,7 +341,7 @@ class _View:
         for (invoice_id, currency, due_date), amount in self._open.items():
             if amount > 0 and (invoice := self._invoices.get(invoice_id)):
                 part = Part(due_date, amount, amount)
-                found.append(OpenPart(invoice_id, invoice.number, currency, invoice.issued_on, part))
+                found.append(OpenPart(invoice_id, invoice.number, currency, invoice.issued_on, part, invoice.is_late_charge))
         return found
 
     def undisputed(self) -> list[OpenPart]:
@@ -434,8 +437,7 @@ def _key(letter: Notice | DueReminder) -> _LetterKey:
 
 def _judged_notice(notice: Notice, real: _View, day: date) -> TrialLetter:
     letter = TrialLetter(day, notice.tier.template, notice.parts, dict(notice.net_minor), tier=notice.tier.number)
-    credit = real.credit()
-    due = {currency: overdue_minor(real.parts(), credit, currency, day) for currency in letter.asked_minor}
+    _, due = owing(real.parts(), real.credit(), day)
     return _judged(letter, due, real, day)
 
 

@@ -262,7 +262,7 @@ def _bears_interest(now: Any, loaded: Any, today: date) -> Any:
 def _look_again(balance: Balance, changed: Sequence[_Held], today: date) -> date | None:
     """When dunning has to look at the account: earlier than planned when something falls due earlier than before or is open
     again, and now when what was overdue is settled or postponed, since something younger may now be the oldest, with a tier
-    of its own (D5, P6)."""
+    of its own (D5, P6). A dispute takes an invoice out and its decision puts it back, whatever that does to its amounts (D7)."""
     days = [balance.look_again_on] if balance.look_again_on else []
     for held in changed:
         if not isinstance(held.now, OpenItem):
@@ -271,6 +271,7 @@ def _look_again(balance: Balance, changed: Sequence[_Held], today: date) -> date
         after = held.now.next_due
         if after and (before is None or after < before):
             days.append(max(after + timedelta(days=balance.dunning.first_look_days), min(today, after + timedelta(days=1))))
-        if before and before < today and (after is None or after > before):
+        left_oldest = before and before < today and (after is None or after > before)
+        if left_oldest or (held.loaded and after and bool(held.now.disputed_by) != bool(held.loaded.disputed_by)):
             days.append(today)
     return min(days, default=None)

@@ -19,12 +19,13 @@ from remit.domain.dunning_trials import (
 from remit.domain.errors import NotFoundError
 from remit.domain.firm import Firm
 from remit.domain.messages import Message, MessageStatus
+from remit.domain.orders import OrderKind
 from remit.usecases.ports import Books, Journal, open_item_ref
 
 PAGE = 100
 
-LETTERS_OF_DUNNING = ("msg_dunning_", "msg_reminder_")
-"""What the ids of notices and reminders start with."""
+LETTERS_OF_DUNNING = ("msg_dunning_", "msg_reminder_", "msg_notice_")
+"""What the ids of notices, reminders and notices by hand start with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ def _postpaid(account_id: str, invoice_ids: set[str], books: Books) -> dict[str,
         loaded = books.load(*(open_item_ref(account_id, id) for id in ids))
         items = [item for id in ids if (item := loaded.get(open_item_ref(account_id, id)))]
         found |= {
-            item.invoice_id: PostpaidInvoice(item.number, item.issued_on) for item in items if item.mode is PaymentMode.POSTPAID
+            item.invoice_id: PostpaidInvoice(item.number, item.issued_on, item.kind is OrderKind.LATE_CHARGE)
+            for item in items
+            if item.mode is PaymentMode.POSTPAID
         }
     return found
 

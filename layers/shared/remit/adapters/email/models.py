@@ -441,10 +441,10 @@ def _overdue(item: OpenPart, today: date, pay_link: str | None, words: Words) ->
 
 
 def _when(item: OpenPart, today: date, words: Words) -> str:
-    """`due in 7 days`, `due today`, `3 days overdue`."""
+    """`due in 7 days`, `due today`, `3 days overdue`; of a late charge on the day of its issue `due now` (D9)."""
     days = (item.due_date - today).days
     if days == 0:
-        return words.term("due today")
+        return words.term("due now" if item.is_late_charge else "due today")
     pattern = words.term("due in {days}" if days > 0 else "{days} overdue")
     return pattern.format(days=counted(abs(days), "day", words))
 
