@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.metering import CONSISTENT, EVENTUAL, Cost, Index, item_bytes, metered, read_units, write_units
@@ -20,6 +20,7 @@ from remit.adapters.dynamodb import keys
 from remit.adapters.dynamodb.books import DynamoAgenda, DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import fresh_firm
 from remit.adapters.dynamodb.mapping import key_of
+from remit.domain.automations import Automation
 from remit.usecases.ports import Changes, Loaded, Ref
 from simulation.deployment import Deployment, environment
 from simulation.state_machines.machine import Status
@@ -27,7 +28,7 @@ from tests.fakes import FakeBooks, Trouble
 from tests.integration.ledger import TABLE, adapters_on
 from tests.integration.state import write_all
 from tests.integration.table import recreate_table, table_properties
-from tests.support.builders import ALL_ON, Office, firm
+from tests.support.builders import LONG_AGO, Office, firm
 
 SIZES = (1_000, 10_000, 100_000)
 DUE_OF_100 = 1
@@ -104,7 +105,7 @@ class CountedTable:
 
 def firm_of(accounts: int, due: int) -> Office:
     """An office with so many accounts, each with an open invoice, of which so many are overdue."""
-    office = Office(firm=firm(switches=replace(ALL_ON, send_invoices=False, send_receipts=False)))
+    office = Office(firm=firm(switches={Automation.DUNNING: LONG_AGO}))
     office.books = MeteredBooks(office.trouble)
     office.books.commit([office.firm])
     for _ in range(due):
