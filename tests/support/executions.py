@@ -4,9 +4,10 @@ A new state machine is a row of `SCENARIOS`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from remit.domain.automations import Automation
 from remit.domain.messages import Message
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations
 from remit.usecases.project_entries import generations_of
@@ -14,7 +15,7 @@ from simulation.deployment import Deployment, state_machines
 from simulation.state_machines.language import StatesError
 from simulation.state_machines.machine import Execution, Tasks
 from tests.fakes import MachineDiedError, thing_of
-from tests.support.builders import ALL_ON, Office, firm, plain
+from tests.support.builders import LONG_AGO, Office, firm, plain
 from tests.support.totals import stored
 
 PASSING = ("requested_at", "claimed_at", "sent_at", "finished_at", "provider_id", "version")
@@ -64,7 +65,7 @@ def facts(stack: Deployment, *, but: tuple[type, ...] = ()) -> dict[tuple[str, s
 
 def debtors() -> Deployment:
     """Five debtors: of one tier and another, in two currencies, one who has paid, one who is not due; pages of two."""
-    office = Office(firm=firm(switches=replace(ALL_ON, send_invoices=False, send_receipts=False)))
+    office = Office(firm=firm(switches={Automation.DUNNING: LONG_AGO}))
     oldest, paid, both, younger, later = (office.open_account(email=f"{n}@customer.example") for n in range(5))
     office.invoice(oldest, term="on_receipt")
     office.invoice(paid, term="on_receipt")
