@@ -9,12 +9,17 @@ from typing import Any
 
 from remit.domain.automations import Automation
 from remit.domain.messages import Message
+from remit.domain.open_items import OpenItem
+from remit.domain.payments import Payment
+from remit.domain.subscriptions import Subscription
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations
 from remit.usecases.project_entries import generations_of
 from simulation.deployment import Deployment, state_machines
 from simulation.state_machines.language import StatesError
 from simulation.state_machines.machine import Execution, Tasks
 from tests.fakes import MachineDiedError, thing_of
+from tests.support import collection
+from tests.support import subscribing as sub
 from tests.support.builders import LONG_AGO, Office, firm, plain
 from tests.support.totals import stored
 
@@ -128,10 +133,39 @@ def rebuilt(stack: Deployment) -> Any:
     return stored(books, generations.current), kept == {generations.current}, generations.building, ledger
 
 
+# ---- Renewals and collections
+
+
+def recurring() -> Deployment:
+    """Two customers with a card whose first periods are due, one of them behind by two, and an invoice to collect."""
+    office = Office()
+    sub.plan(office)
+    behind, new = (collection.collecting(office) for _ in range(2))
+    office.invoice(behind)
+    sub.subscribe(office, behind)
+    office.clock.advance(days=31)
+    sub.subscribe(office, new)
+    return Deployment(office)
+
+
+def recurred(stack: Deployment) -> Any:
+    """What is billed to whom, what is left of it, and which attempts were made: once each, at the gateway too. An attempt whose
+    answer was lost is cleared up by the agenda, as always."""
+    stack.office.clock.advance(minutes=5)
+    stack.call("AgendaFunction", {})
+    books, gateway = stack.office.books, stack.office.gateway
+    owed = {item.invoice_id: item.open_minor for item in books.all(OpenItem)}
+    numbers = sorted(item.number for item in books.all(OpenItem))  # who comes first has the first
+    billed = {each.id: (each.next_period, each.due_on) for each in books.all(Subscription)}
+    paid = sorted((each.intended, each.amount_minor, each.status, each.collected) for each in books.all(Payment))
+    return owed, numbers, billed, paid, len(gateway.charged)
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     "Dunning": Scenario({}, debtors, dunned),
     "AccountingExport": Scenario({"period": "previous"}, busy, exported),
     "Auditor": Scenario({}, busy, audited),
+    "RecurringPayments": Scenario({}, recurring, recurred),
     "TotalsRebuild": Scenario({"replace": True}, busy, rebuilt),
 }
 """The template's machine → what it is run over."""
