@@ -18,7 +18,7 @@ from simulation.deployment import Deployment, state_machines
 from simulation.state_machines.language import StatesError
 from simulation.state_machines.machine import Execution, Tasks
 from tests.fakes import MachineDiedError, thing_of
-from tests.support import collection
+from tests.support import collection, summaries
 from tests.support import subscribing as sub
 from tests.support.builders import LONG_AGO, Office, firm, plain
 from tests.support.totals import stored
@@ -133,6 +133,29 @@ def rebuilt(stack: Deployment) -> Any:
     return stored(books, generations.current), kept == {generations.current}, generations.building, ledger
 
 
+# ---- Summaries
+
+
+def enrolled() -> Deployment:
+    """Three accounts in a schedule whose slot has come: one owes, one owes nothing, one is asked to be planned anew."""
+    office = summaries.summary_office()
+    office.books.commit([office.firm])
+    owing, nothing, other = (office.open_account(email=f"{n}@customer.example") for n in range(3))
+    office.invoice(owing)
+    office.invoice(other)
+    daily, moved = (summaries.create(office) for _ in range(2))
+    summaries.enrol(office, owing, daily)
+    summaries.enrol(office, nothing, daily)
+    summaries.enrol(office, other, moved)
+    summaries.change(office, moved, summaries.wish("30 9 * * *"))
+    office.clock.advance(days=1, hours=2)
+    return Deployment(office)
+
+
+def summarised(stack: Deployment) -> Any:
+    return {(mail.to, mail.subject) for mail in stack.office.mailer.sent}, facts(stack)
+
+
 # ---- Renewals and collections
 
 
@@ -165,6 +188,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "Dunning": Scenario({}, debtors, dunned),
     "AccountingExport": Scenario({"period": "previous"}, busy, exported),
     "Auditor": Scenario({}, busy, audited),
+    "AccountSummaries": Scenario({}, enrolled, summarised),
     "RecurringPayments": Scenario({}, recurring, recurred),
     "TotalsRebuild": Scenario({"replace": True}, busy, rebuilt),
 }
