@@ -5,9 +5,12 @@ A new state machine is a row of `SCENARIOS`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import time, timedelta
 from typing import Any
 
 from remit.domain.automations import Automation
+from remit.domain.dunning import DunningPolicy, Tier
+from remit.domain.dunning_trials import PolicyTrial, TrialTerms
 from remit.domain.messages import Message
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import Payment
@@ -20,7 +23,7 @@ from simulation.state_machines.machine import Execution, Tasks
 from tests.fakes import MachineDiedError, thing_of
 from tests.support import collection, summaries
 from tests.support import subscribing as sub
-from tests.support.builders import LONG_AGO, Office, firm, plain
+from tests.support.builders import CLERK, LONG_AGO, TODAY, Office, firm, plain
 from tests.support.totals import stored
 
 PASSING = ("requested_at", "claimed_at", "sent_at", "finished_at", "provider_id", "version")
@@ -115,6 +118,15 @@ def exported(stack: Deployment) -> Any:
     return stack.files.files, facts(stack)
 
 
+def proposed() -> Deployment:
+    """The same firm, with a stricter policy to be tried on that month."""
+    stack = busy()
+    policy = DunningPolicy((Tier(1, 1, "dunning_tier_1"),), id="strict")
+    terms = TrialTerms(policy, TODAY, TODAY + timedelta(days=31), time(18))
+    stack.office.books.commit([PolicyTrial("ptr_1", terms, CLERK, stack.office.clock.now())])
+    return stack
+
+
 def audited(stack: Deployment) -> Any:
     """The files of the newest audit, and the ledger, which it leaves alone."""
     newest = max(key.split("/")[1] for key in stack.files.files)
@@ -189,6 +201,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "AccountingExport": Scenario({"period": "previous"}, busy, exported),
     "Auditor": Scenario({}, busy, audited),
     "AccountSummaries": Scenario({}, enrolled, summarised),
+    "PolicyTrial": Scenario({"trial_id": "ptr_1"}, proposed, exported),
     "RecurringPayments": Scenario({}, recurring, recurred),
     "TotalsRebuild": Scenario({"replace": True}, busy, rebuilt),
 }
