@@ -410,7 +410,8 @@ class FakeBooks:
 
     def invoiced_accounts(self, series: str) -> Iterator[str]:
         for raw in self._indexed.query_index(keys.LISTING_INDEX, keys.document_series(series)):
-            yield keys.account_id_of(raw["PK"]["S"])
+            if keys.is_of_account(raw["PK"]["S"]):
+                yield keys.account_id_of(raw["PK"]["S"])
 
     def unfinished_batches(self) -> Sequence[str]:
         rows = self._indexed.query_index(keys.AGENDA_INDEX, keys.agenda(AgendaKind.INVOICE_BATCH, keys.shard("")))

@@ -64,13 +64,17 @@ class Route:
             "plan_id": "nothing",
             "charge_id": "chg_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "batch_id": "bat_01jdzzzzzzzzzzzzzzzzzzzzzz",
+            "message_id": "msg_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "method_id": "pm_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "schedule_id": "sch_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "export_id": "exp_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "policy_id": "nobodys",
+            "trial_id": "ptr_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "run_id": "dun_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "currency": "EUR",
-            "series": "NONE-2026",
+            "name": "invoice_issued",
+            "language": "en",
+            "version": "tpl_01jdzzzzzzzzzzzzzzzzzzzzzz",
             "token": "none",
         } | values
         return self.path.format(**names)

@@ -62,7 +62,7 @@ def something_of_each(world: World) -> dict[str, str]:
         "schedule_id": api.post("/summary-schedules", monthly)["id"],
         "plan_id": "described",
         "subscription_id": api.post(f"{customer.path}/subscriptions", {"plan_id": "described"})["id"],
-        "series": invoice.facts["series"],
+        "name": invoice.facts["series"],
         "currency": "EUR",
     }
 

@@ -24,6 +24,7 @@ HALVES = {
 @pytest.fixture
 def firm_with_halves(firm: Firm) -> None:
     firm.is_set_up(terms=[*SAMPLE_FIRM["terms"], HALVES], collection_retries=[2, 5])
+    firm.forgets_its_settings_in("InvoicingFunction")
 
 
 def pays_by_itself(customer: Customer, method: str = "pm_card_visa") -> dict[str, Any]:

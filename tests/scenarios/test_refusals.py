@@ -16,6 +16,9 @@ from tests.scenarios.world import A_LAMP, Answer, Customer, Invoice, World, line
 type ACustomer = Callable[..., Customer]
 
 POSTS = [route for route in routes() if route.method == "POST" and route.scope]
+A_TRIAL: dict[str, Any] = {"policy": {"tiers": [{"from_days": 1}]}, "from": "2026-01-01", "to": "2026-01-31"}
+ASK_ONLY = ("/quotes", "/previews", "/accounts/{account_id}/dunning-policy-trials")
+"""How POSTs end that store nothing, and so need no key."""
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Desk:
             "/credits/{credit_id}/allocations": picks,
             "/credits/{credit_id}/reversal": {"note": "x"},
             "/dunning-notices": {},
+            "/dunning-policy-trials": A_TRIAL,
             "/invoices": {"order_id": self.invoice.facts["order_id"]},
             "/invoices/{invoice_id}/cancellation": {"items": "all", "reason": "x"},
             "/invoices/{invoice_id}/charges": {},
@@ -97,6 +101,7 @@ class Desk:
         a_plan = {"name": "Refused", "lines": [line("Hosting", 1)]}
         return {
             "/accounts": {"name": "Nobody", "email": "nobody@customer.example"},
+            "/dunning-policy-trials": A_TRIAL,
             "/dunning-runs": {},
             "/exports": {"period": "2026-01"},
             "/plans": a_plan | {"id": "refused", "currency": "EUR", "interval": {"unit": "month"}},
@@ -105,6 +110,8 @@ class Desk:
             "/invoice-batches": {"orders": [{"account_id": self.customer.id, "order_id": self.invoice.facts["order_id"]}]},
             "/summary-schedules": {"name": "x", "content": "open_invoices"} | times,
             "/summary-schedules/previews": times,
+            "/templates/{name}/{language}/previews": {},
+            "/templates/{name}/{language}/versions": {"subject": "x", "html": "x", "text": "x"},
         }
 
     def is_refused(self, route: Route, status: int, code: str, *, key: str = "", **request: Any) -> Answer:
@@ -133,14 +140,11 @@ def route(path: str, method: str = "POST") -> Route:
 ORDERS, CREDITS = "/accounts/{account_id}/orders", "/accounts/{account_id}/credits"
 PAYMENTS, ALLOCATIONS = "/accounts/{account_id}/payments", "/accounts/{account_id}/payments/{payment_id}/allocations"
 
-
 WITHOUT_BODY = ("/recurring-payment-runs", "/dunning-notices")
 
 
 class TestBodies:
-    @pytest.mark.parametrize(
-        "each", [route for route in POSTS if not route.path.endswith(("-runs", "/dunning-notices"))], ids=str
-    )
+    @pytest.mark.parametrize("each", [route for route in POSTS if not route.path.endswith(WITHOUT_BODY)], ids=str)
     def test_malformed_json_unknown_fields_and_other_shapes(self, desk: Desk, each: Route) -> None:
         desk.is_refused(each, 400, "malformed_json", content=b'{"lines": [')
         desk.is_refused(each, 422, "invalid_request", content=json.dumps([desk.body(each)]))
@@ -271,7 +275,7 @@ class TestBodies:
 
 
 class TestKeys:
-    @pytest.mark.parametrize("each", [route for route in POSTS if not route.path.endswith(("/quotes", "/previews"))], ids=str)
+    @pytest.mark.parametrize("each", [route for route in POSTS if not route.path.endswith(ASK_ONLY)], ids=str)
     def test_every_post_needs_a_key_of_a_sensible_length(self, desk: Desk, each: Route) -> None:
         path, body = desk.path(each), desk.body(each)
         for headers in ({}, {"Idempotency-Key": ""}, {"Idempotency-Key": "k" * 256}, {"Idempotency-Key": "two words"}):

@@ -13,7 +13,7 @@ import pytest
 
 from remit.domain.accounts import Account, AccountChange
 from remit.domain.errors import ConflictError, InvalidError
-from remit.domain.invoices import Invoice, NumberSeries
+from remit.domain.invoices import Invoice, NumberSeries, SpoiledNumber
 from remit.domain.journal import Balance, EntryDraft, EntryKind, JournalEntry, Posting, Side
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.open_items import OpenItem
@@ -331,6 +331,13 @@ class BooksContract:
         assert list(store.journal.series()) == ["INV-2025", "INV-2026"]
         assert list(store.journal.document_numbers("INV-1999")) == []
         assert list(store.journal.invoiced_accounts("INV-2026")) == ["acc_1"] * 12
+
+    def test_I3_a_spoiled_number_has_its_place_in_the_series_and_is_no_accounts_invoice(self, store: Store) -> None:
+        invoice, _, _ = issued(order(), NOW, 0)
+        spoiled = SpoiledNumber(invoice.series, 2, invoice.issued_on, "acc_1", "ord_2", "bat_1", "order_canceled", NOW)
+        store.books.commit([invoice, spoiled, NumberSeries(invoice.series, 2)])
+        assert list(store.journal.document_numbers(invoice.series)) == [invoice.number, spoiled.id]
+        assert list(store.journal.invoiced_accounts(invoice.series)) == [invoice.account_id]
 
     def test_schedules_of_summaries_are_listed_until_they_are_removed(self, store: Store) -> None:
         schedules = [replace(SCHEDULE, id=f"sch_{n}", name=f"{n}") for n in range(3)]

@@ -281,7 +281,7 @@ class Journal(Protocol):
         ...
 
     def invoiced_accounts(self, series: str) -> Iterator[str]:
-        """The account of each invoice of a series, in the order of numbers."""
+        """The account of each invoice of a series, in the order of numbers; a spoiled number is nobody's."""
         ...
 
     def summary_schedules(self) -> Sequence[SummarySchedule]:

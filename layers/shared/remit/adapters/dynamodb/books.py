@@ -224,7 +224,8 @@ class DynamoJournal:
         connection()
         with reading():
             for record in Record.listing_index.query(keys.document_series(series), attributes_to_get=["type", "PK"]):
-                yield keys.account_id_of(record.pk)
+                if keys.is_of_account(record.pk):
+                    yield keys.account_id_of(record.pk)
 
     def unfinished_batches(self) -> Sequence[str]:
         connection()

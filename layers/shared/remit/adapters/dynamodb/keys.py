@@ -83,6 +83,11 @@ def account_partition(account_id: str) -> str:
     return f"A#{account_id}"
 
 
+def is_of_account(partition: str) -> bool:
+    """Whether it is an account's: a spoiled number is listed among the invoices, and lies with its series."""
+    return partition.startswith("A#")
+
+
 def account_id_of(partition: str) -> str:
     return partition.removeprefix("A#")
 
