@@ -114,6 +114,15 @@ class Desk:
             "/templates/{name}/{language}/versions": {"subject": "x", "html": "x", "text": "x"},
         }
 
+    @cached_property
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """Bodies of what is not a POST, by path."""
+        return {
+            "/accounts/{account_id}/dunning-pause": {"until": self.world.clock.today.isoformat(), "reason": "x"},
+            "/accounts/{account_id}": {"name": "x"},
+            "/accounts/{account_id}/orders/{order_id}": {"lines": [A_LAMP], "version": 1},
+        }
+
     def is_refused(self, route: Route, status: int, code: str, *, key: str = "", **request: Any) -> Answer:
         """The request is refused as said, and wrote nothing: neither to the customer nor under its key."""
         before, overview = self.world.rows_of(self.customer), self.world.api.get(f"{self.customer.path}/overview")
@@ -306,14 +315,6 @@ class TestKeys:
         assert other.entries() == []
 
 
-CHANGES: dict[str, dict[str, Any]] = {
-    "/accounts/{account_id}/dunning-pause": {"until": "2031-01-01", "reason": "x"},
-    "/accounts/{account_id}": {"name": "x"},
-    "/accounts/{account_id}/orders/{order_id}": {"lines": [A_LAMP], "version": 1},
-}
-"""Bodies of what is not a POST."""
-
-
 class TestAddresses:
     def test_unknown_addresses_and_methods(self, desk: Desk) -> None:
         api = desk.world.api
@@ -355,7 +356,7 @@ class TestAddresses:
     @pytest.mark.parametrize("each", [route for route in routes() if "{account_id}" in route.path], ids=str)
     def test_an_account_that_is_not_there(self, desk: Desk, each: Route) -> None:
         key = uuid4().hex
-        body = desk.body(each) if each.method == "POST" else CHANGES.get(each.path)
+        body = desk.body(each) if each.method == "POST" else desk.changes.get(each.path)
         answer = desk.world.api.request(each.method, f"{each.filled()}?currency=EUR", body, key=key)
         assert answer.status == 404, answer.text
         assert answer.code.endswith("_not_found")
