@@ -55,7 +55,7 @@ def defines_plan(world: World) -> Attempt:
         )
     billing = world.random.choice(tuple(Billing))
     currency, interval = world.random.choice(CURRENCIES), world.random.choice(INTERVALS)
-    wish = NewPlan(f"plan-{world.ids.made}", currency, interval, billing, offer)
+    wish = NewPlan(f"plan-{world.random.randrange(10**9)}", currency, interval, billing, offer)
     return Attempt(
         says=f"plan {wish.id} in {currency}, {billing}",
         call=lambda request: create_plan(wish, request, firm, world.books, world.clock),

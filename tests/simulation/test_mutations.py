@@ -26,6 +26,7 @@ from remit.usecases import (
     charge_wallet,
     explain_balance,
     issue_invoice,
+    payment_attempts,
     receive_payment,
     send_message,
     start_checkout,
@@ -280,7 +281,8 @@ def lost_events_stay_lost(patch: Patch) -> None:
 
 
 def a_page_each_time(patch: Patch) -> None:
-    patch.setattr(start_checkout, "under_way", lambda *_: {})
+    for module in (payment_attempts, start_checkout):
+        patch.setattr(module, "waiting_on_pages", lambda *_: [])
 
 
 def mailed_again(patch: Patch) -> None:
