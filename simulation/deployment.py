@@ -6,6 +6,7 @@ that no function used before is a row of `DOUBLES`.
 """
 
 import json
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +27,6 @@ from tests.support.exports import FakeExportSource
 from tests.support.handlers import CONTEXT, ENVIRONMENT, ROOT, load
 from tests.support.totals import FakeTotals, projector
 from tests.unit.accounting.world import MemoryStore
-
-QUIET = {"POWERTOOLS_LOG_LEVEL": "CRITICAL"}
 
 
 class Office(Protocol):
@@ -57,9 +56,14 @@ class Trigger:
 def environment() -> Iterator[None]:
     """What deployed functions find around them. They log nothing, count nothing, and pause for nobody."""
     silent = patch.object(AmazonCloudWatchEMFProvider, "add_metric")
-    with patch.dict(os.environ, ENVIRONMENT | QUIET), no_waiting(), silent, warnings.catch_warnings():
+    with patch.dict(os.environ, ENVIRONMENT), no_waiting(), silent, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No application metrics to publish", UserWarning)
-        yield
+        disabled = logging.root.manager.disable
+        logging.disable()  # all of it: a level would stay with the loggers that are made meanwhile
+        try:
+            yield
+        finally:
+            logging.disable(disabled)
 
 
 @cache

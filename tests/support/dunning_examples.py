@@ -154,8 +154,8 @@ EXAMPLES = [
             mar(15), (PAID,), None, "not_overdue", None, paused_until=mar(20)),
 
     # A promise to pay (D8)
-    Example("silent while it may be kept",
-            mar(15), (A,), None, "promised", mar(21), said=FIRST, promise=UNTIL_20),
+    Example("silent while it may be kept, which is looked after daily",
+            mar(15), (A,), None, "promised", mar(16), said=FIRST, promise=UNTIL_20),
     Example("broken: one notice the day after, at the tier of that day",
             mar(21), (A,), 2, "notice", mar(31), said=FIRST, promise=UNTIL_20),
     Example("broken within a tier: that tier again",
@@ -169,7 +169,7 @@ EXAMPLES = [
             mar(15), (A,), 2, "notice", mar(31), said=FIRST, promise=HALF_UNTIL_20,
             credit={"EUR": 5000}, asks={"EUR": 5000}),
     Example("it silences its own currency only",
-            mar(15), (USD, A), 1, "notice", mar(21), said=FIRST, promise=UNTIL_20, lists="U"),
+            mar(15), (USD, A), 1, "notice", mar(16), said=FIRST, promise=UNTIL_20, lists="U"),
 ]
 # fmt: on
 

@@ -239,7 +239,8 @@ def decide(situation: Situation, policy: DunningPolicy, today: date) -> Decision
     notice, notice_again, why = _notice(parts, situation, policy, today)
     listed = notice.parts if notice and situation.notices_since else ()
     reminders, next_reminder = _reminders(parts, listed, situation, policy, today)
-    again = _earliest(notice_again, next_reminder, *(promise.by + timedelta(days=1) for promise in silent.values()))
+    # A promise may be kept on any day, by money that need not touch this agenda; then dunning goes on.
+    again = _earliest(notice_again, next_reminder, today + timedelta(days=1) if silent else None)
     if silent and not parts:
         why = "promised"
     if notice and situation.notices_since is None:

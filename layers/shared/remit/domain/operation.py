@@ -45,6 +45,7 @@ class Operation:
     def __init__(self, balance: Balance, why: Circumstances) -> None:
         self.balance = balance
         self.why = why
+        self._credit_before = balance.credit_minor
         self.entries: list[JournalEntry] = []
         self._held: dict[tuple[str, str], _Held] = {}
         self._discounts: list[tuple[str, Discount]] = []
@@ -223,7 +224,7 @@ class Operation:
             for held in changed:
                 held.now = _bears_interest(held.now, held.loaded, today)
         lots = _open_lots(self.balance.lots, [held.now for held in changed])
-        look_again = _look_again(self.balance, changed, today)
+        look_again = _look_again(self.balance, changed, self._credit_before, today)
         balance = replace(self.balance, lots=lots, look_again_on=look_again)
         return [*(held.now for held in changed), *self.entries, balance]
 
@@ -259,19 +260,24 @@ def _bears_interest(now: Any, loaded: Any, today: date) -> Any:
     return replace(now, late_interest_on=today + timedelta(days=1)) if paid_late else now
 
 
-def _look_again(balance: Balance, changed: Sequence[_Held], today: date) -> date | None:
+def _look_again(balance: Balance, changed: Sequence[_Held], credit_before: int, today: date) -> date | None:
     """When dunning has to look at the account: earlier than planned when something falls due earlier than before or is open
     again, and now when what was overdue is settled or postponed, since something younger may now be the oldest, with a tier
-    of its own (D5, P6). A dispute takes an invoice out and its decision puts it back, whatever that does to its amounts (D7)."""
+    of its own (D5, P6). A dispute takes an invoice out and its decision puts it back, whatever that does to its amounts; credit
+    that comes in, or money beside it, may cover what was the oldest in one currency, so that another's is (D7)."""
     days = [balance.look_again_on] if balance.look_again_on else []
+    if days and balance.credit_minor > credit_before and balance.dunning.oldest_due:
+        days.append(today)
     for held in changed:
         if not isinstance(held.now, OpenItem):
             continue
         before = held.loaded.next_due if held.loaded else None
         after = held.now.next_due
-        if after and (before is None or after < before):
-            days.append(max(after + timedelta(days=balance.dunning.first_look_days), min(today, after + timedelta(days=1))))
-        left_oldest = before and before < today and (after is None or after > before)
-        if left_oldest or (held.loaded and after and bool(held.now.disputed_by) != bool(held.loaded.disputed_by)):
+        first_look = after + timedelta(days=balance.dunning.first_look_days) if after else None
+        if after and first_look and (before is None or after < before):
+            days.append(max(first_look, min(today, after + timedelta(days=1))))
+        if before and before < today and (after is None or after > before or balance.credit_minor):
             days.append(today)
+        if held.loaded and first_look and bool(held.now.disputed_by) != bool(held.loaded.disputed_by):
+            days.append(max(today, first_look))
     return min(days, default=None)
