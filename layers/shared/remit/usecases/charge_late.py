@@ -97,8 +97,8 @@ class _Case:
 def charge_late(
     account_id: str, notice: Notice, policy: DunningPolicy, firm: Firm, books: Books, clock: Clock
 ) -> tuple[str, ...]:
-    """Charge the invoices that a notice is about to list, each once for the tier and the part that is oldest; the ids of the
-    charges that were made now.
+    """Charge the invoices that a notice is about to list, each once for the tier and the part that is oldest; the ids of all
+    charges that these invoices bear then, whoever made them.
 
     An invoice is charged when it is itself as late as the tier from which the policy charges begins. A machine that dies
     between two invoices leaves the rest for the next run, which makes the same ids.
@@ -110,24 +110,27 @@ def charge_late(
     today, from_days = firm.today(clock.now()), policy.tiers[rules.first_tier - 1].from_days
     parts = [part for part in notice.parts if not part.is_late_charge and part.part.days_overdue(today) >= from_days]
     late = dict.fromkeys(part.invoice_id for part in parts)
-    made = (_charge_for_tier(account_id, invoice_id, key, policy, firm, books, clock) for invoice_id in late)
-    return tuple(invoice_id for invoice_id in made if invoice_id)
+    return tuple(
+        charge for invoice_id in late for charge in _charge_for_tier(account_id, invoice_id, key, policy, firm, books, clock)
+    )
 
 
 def _charge_for_tier(
     account_id: str, invoice_id: str, key: str, policy: DunningPolicy, firm: Firm, books: Books, clock: Clock
-) -> str | None:
-    def decide() -> tuple[Changes, str | None]:
+) -> tuple[str, ...]:
+    def decide() -> tuple[Changes, tuple[str, ...]]:
         now = clock.now()
         today = firm.today(now)
         case = _load(account_id, invoice_id, firm, books, now)
+        known = case.item.late_charges
         if case.rules is None or case.refusal(today):
-            return [], None
+            return [], known
         rules, tiers = case.rules, policy.tiers
         days = max((part.days_overdue(today) for part in case.item.parts), default=0)
         interest = rules.interest if days >= tiers[rules.interest_from_tier - 1].from_days else None
         charge = assess(_late(case, books), rules.fee, interest, today, today, tiers[rules.fee_from_tier - 1].from_days)
-        return _made(_bill(case, charge, key, SCHEDULE, firm, books, now))
+        changes, made = _made(_bill(case, charge, key, SCHEDULE, firm, books, now))
+        return changes, (*known, made) if made else known
 
     return persist(books, decide)
 

@@ -32,12 +32,21 @@ class DunningOutcome:
 
 
 def dun_account(
-    account_id: str, firm: Firm, books: Books, journal: Journal, letters: Letters, mailer: Mailer, clock: Clock
+    account_id: str,
+    firm: Firm,
+    books: Books,
+    journal: Journal,
+    letters: Letters,
+    mailer: Mailer,
+    clock: Clock,
+    *,
+    charged: bool = False,
 ) -> DunningOutcome:
     """Read what is owed now, decide, send, then move the account on in the agenda; safe to run again at any point.
 
     Letters are sent before the agenda moves, each under an id of its own: a crash in between finds what was sent, sends the
-    rest and moves on. `TransientError` while the index is behind the ledger, which is seen by its sum.
+    rest and moves on. `charged`: what is late was charged for a moment ago. `TransientError` while the index is behind the
+    ledger, which is seen by its sum.
     """
     account, balances = journal.account_with_balances(account_id)
     if account is None:
@@ -48,9 +57,11 @@ def dun_account(
     decision = decide(situation, policy, today)
     post = _Post(firm, account, policy, books, letters, mailer, clock)
     notice = decision.notice
-    if notice and charge_late(account_id, notice, policy, firm, books, clock):
-        # What is owed has changed: decide again, so that the notice lists the charge.
-        return dun_account(account_id, firm, books, journal, letters, mailer, clock)
+    if notice and not charged:
+        charges = charge_late(account_id, notice, policy, firm, books, clock)
+        if not {part.invoice_id for part in situation.parts}.issuperset(charges):
+            # What is owed has changed, by this run or by one beside it: decide again, so that the notice lists the charge.
+            return dun_account(account_id, firm, books, journal, letters, mailer, clock, charged=True)
     message = post.notice(notice) if notice else None
     reminders = [post.reminder(due) for due in decision.reminders]
     said = said_after(situation, decision, policy, today)
