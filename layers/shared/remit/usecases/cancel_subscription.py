@@ -54,7 +54,7 @@ def cancel_subscription(
     """
     now = clock.now()
     note_id = ids.new("crn")
-    if wish.when is When.NOW:
+    if wish.when is When.NOW and request.first(books) is None:  # a repeat bills nothing more
         renew_subscription(wish.account_id, wish.subscription_id, firm, books, clock, ids)
 
     def decide(consistent: bool) -> tuple[Changes, CanceledSubscription]:
