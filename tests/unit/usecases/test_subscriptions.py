@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -481,6 +482,20 @@ def test_S3_in_arrears_a_cancellation_leaves_the_days_used_to_the_next_run() -> 
     (only,) = sub.invoices(office, account_id)
     assert only.priced.totals.net_minor == 3571
     assert sub.item_of(office, account_id, subscription_id, 1).open_minor == only.total_minor - 100
+
+
+@pytest.mark.parametrize("ask", [partial(sub.cancel, when=When.NOW), partial(sub.change, quantity=2)], ids=["cancel", "change"])
+def test_S3_a_repeated_request_bills_nothing_that_has_fallen_due_since(ask: Callable[..., Answer]) -> None:
+    office = opened(billing=Billing.IN_ARREARS)
+    account_id, subscription_id = subscribed(office)
+    sub.moves_to(office, FEBRUARY_10)
+    first = ask(office, account_id, subscription_id, key="once")
+    before = office.books.state()
+    sub.moves_to(office, "2027-04-10")
+    again = ask(office, account_id, subscription_id, key="once")
+    assert (again.replayed, again.body) == (True, first.body)
+    assert office.books.state() == before
+    assert sub.run(office), "the next run bills it"
 
 
 def test_S3_who_cannot_be_billed_can_still_be_canceled(office: Office) -> None:
