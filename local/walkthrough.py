@@ -14,14 +14,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 
 from local.stack import HOST, Stack, say_to_terminal
 from remit.adapters.email.formatting import money_text
+from remit.domain.automations import Automation
 
 PATIENCE_S = 60
 
@@ -41,13 +46,31 @@ FIRM = {
         {"id": "on_receipt", "name": "Due on receipt", "parts": [{"due": {"rule": "on_receipt"}}]},
         {"id": "net30", "name": "Net 30", "parts": [{"due": {"rule": "net_days", "days": 30}}]},
         {
+            "id": "early",
+            "name": "2 % off within 10 days, net 30",
+            "parts": [{"due": {"rule": "net_days", "days": 30}}],
+            "discount": {"percent": "2", "days": 10},
+        },
+        {
+            "id": "thirds",
+            "name": "Three instalments, a month apart",
+            "parts": [
+                {"due": {"rule": "on_receipt"}, "percent": "34"},
+                {"due": {"rule": "net_days", "days": 30}, "percent": "33"},
+                {"due": {"rule": "net_days", "days": 60}, "percent": "33"},
+            ],
+        },
+        {
             "id": "on_delivery",
             "name": "30 % now, the rest 14 days after delivery",
             "parts": [{"due": {"rule": "on_receipt"}, "percent": "30"}, {"due": {"rule": "after_delivery", "days": 14}}],
         },
     ],
-    "switches": {"send_invoices": True, "send_receipts": True, "dunning": True, "summaries": True},
+    "switches": dict.fromkeys(Automation, True),
 }
+
+POLICY = {"reminders": [{"offset_days": -3}], "tiers": [{"from_days": 3}, {"from_days": 14}, {"from_days": 30}]}
+"""The standard policy: a reminder three days before the due date, then notices in three tiers."""
 
 ORDER = {
     "lines": [
@@ -89,6 +112,24 @@ class Walk:
         answer.raise_for_status()
         return answer.json()
 
+    def set_clock(self, now: datetime) -> None:
+        """Move the stack's clock, and the gateway's with it."""
+        self.call("PUT", "/clock", {"now": now.isoformat()})
+        self.set_gateway_clock()
+
+    def set_clock_to(self, day: date) -> None:
+        """Move to nine in the morning of that day, where the firm is."""
+        self.set_clock(datetime.combine(day, time_of_day(9), ZoneInfo(FIRM["time_zone"])))
+
+    def run_to_the_end(self, path: str, machine: str, times: int = 1) -> None:
+        """Start so many runs side by side, as an operator would, and wait until all of them have ended."""
+        arn = self.stack.outputs[machine].replace(":stateMachine:", ":execution:")
+        client = self.stack.client("stepfunctions")
+        for name in [self.call("POST", path, expect=202)["id"] for _ in range(times)]:
+            ended = until(f"the end of {name}", partial(_ended, client, f"{arn}:{name}"))
+            if ended != "SUCCEEDED":
+                raise WalkError(f"{path}: {name} {ended}")
+
     def set_gateway_clock(self) -> None:
         """The gateway lives at the same time as the stack: what it reports is booked on that day."""
         behind = datetime.fromisoformat(self.call("GET", "/clock")["now"]).timestamp() - self.gateway_time()
@@ -112,6 +153,12 @@ def until[T](what: str, look: Callable[[], T | None]) -> T:
             return found
         time.sleep(0.25)
     raise WalkError(f"{what} did not happen within {PATIENCE_S} s")
+
+
+def _ended(states: Any, execution_arn: str) -> str | None:
+    """How the execution has ended; None while it runs."""
+    status: str = states.describe_execution(executionArn=execution_arn)["status"]
+    return None if status == "RUNNING" else status
 
 
 def say(text: str = "") -> None:
@@ -140,11 +187,13 @@ def invoice_for(walk: Walk, account: dict[str, Any], term: str) -> dict[str, Any
 def step_1_invoice(walk: Walk) -> tuple[dict[str, Any], dict[str, Any]]:
     say("1. An order becomes an invoice")
     walk.call("PUT", "/firm", FIRM)
+    walk.call("PUT", "/dunning-policies/standard", POLICY)
     account = open_account(walk, "Windmill Books")
     quote = walk.call("POST", f"/accounts/{account['id']}/quotes", ORDER)
     for offer in quote["offers"]:
-        due = offer["parts"][0]
-        say(f"   offered: {offer['term']['name']:<15} {euro(due['amount_minor'])} due {due['due_date']}")
+        due, discount = offer["parts"][0], offer["discount"]
+        early = f", or {euro(discount['payable_minor'])} by {discount['until']}" if discount else ""
+        say(f"   offered: {offer['term']['name']:<41} {euro(due['amount_minor'])} due {due['due_date']}{early}")
     invoice = invoice_for(walk, account, "on_receipt")
     totals = invoice["totals"]
     say(
@@ -219,36 +268,85 @@ def step_4_bank_transfer(walk: Walk) -> dict[str, Any]:
 
 
 def step_5_dunning(walk: Walk) -> None:
-    say("5. One invoice is not paid; 34 days later the dunning run finds it")
+    say("5. One invoice is not paid: a reminder before it is due, a notice after")
     account = open_account(walk, "Forgetful & Sons")
     invoice = invoice_for(walk, account, "net30")
-    now = datetime.fromisoformat(walk.call("GET", "/clock")["now"])
-    walk.call("PUT", "/clock", {"now": (now + timedelta(days=34)).isoformat()})
-    walk.set_gateway_clock()
-    say(
-        f"   {invoice['number']} was due {invoice['parts'][0]['due_date']}; the stack's clock now says "
-        f"{walk.call('GET', '/clock')['now'][:10]}"
-    )
-    for _ in range(2):
-        walk.call("POST", "/dunning-runs", expect=202)
-    notices = until(
-        "the dunning notice", lambda: walk.mail(account["email"], "overdue") or walk.mail(account["email"], "reminder")
-    )
-    until("the second run's end", lambda: _idle(walk))
-    count = len([m for m in walk.stack.sent_mail() if account["email"] in str(m["To"])]) - 1
-    say(f"   “{notices[0]['Subject']}”; two runs side by side sent {count} notice")
-    if count != 1:
-        raise WalkError(f"{count} notices were sent instead of one")
+    due = date.fromisoformat(invoice["parts"][0]["due_date"])
+    say(f"   {invoice['number']} is due {due}")
+    until("the invoice's e-mail", lambda: walk.mail(account["email"], invoice["number"]))
+    for day in (due - timedelta(days=3), due + timedelta(days=4)):
+        walk.set_clock_to(day)
+        known = len(walk.mail(account["email"], ""))
+        walk.run_to_the_end("/dunning-runs", "DunningArn", times=2)
+        subjects = [message["Subject"] for message in walk.mail(account["email"], "")][known:]
+        if len(subjects) != 1:
+            raise WalkError(f"{len(subjects)} letters were sent on {day} instead of one: {subjects}")
+        say(f"   {day}: two runs side by side sent one letter, “{subjects[0]}”")
 
 
-def _idle(walk: Walk) -> bool:
-    client = walk.stack.client("stepfunctions")
-    running = client.list_executions(stateMachineArn=walk.stack.outputs["DunningArn"], statusFilter="RUNNING")
-    return not running["executions"]
+def step_6_subscription(walk: Walk) -> None:
+    say("6. A subscription bills itself; the saved card is declined once, and tried again")
+    account = open_account(walk, "Evergreen Yoga")
+    base = f"/accounts/{account['id']}"
+    card = save_card(walk, base)
+    walk.call("PATCH", base, {"collect_automatically": True})
+    line = {"description": "Studio hire", "unit_price_minor": 9900, "tax_code": "VAT21", "category": "services"}
+    plan = {"id": f"studio-{walk.run}", "name": "Studio hire", "currency": "EUR", "interval": {"unit": "month"}}
+    walk.call("POST", "/plans", plan | {"lines": [line], "term_id": "on_receipt"}, expect=201)
+    made = walk.call("POST", f"{base}/subscriptions", {"plan_id": plan["id"]}, expect=201)
+
+    def invoices() -> list[dict[str, Any]]:
+        """The invoices of the subscription, newest first, after a run of recurring payments."""
+        walk.run_to_the_end("/recurring-payment-runs", "RecurringPaymentsArn", times=2)
+        found = walk.call("GET", f"{base}/subscriptions/{made['id']}")
+        return [walk.call("GET", f"{base}/invoices/{item['invoice_id']}") for item in found["invoices"]]
+
+    first = invoices()[0]
+    paid = until("the first charge", lambda: _paid(walk, base, first))
+    price = euro(paid["totals"]["gross_minor"])
+    say(f"   {first['number']} for period 1: {price} charged to the saved {card['label']}")
+
+    walk.control(f"payment_methods/{card['id']}", {"decline_code": "insufficient_funds"})
+    walk.set_clock_to(date.fromisoformat(walk.call("GET", f"{base}/subscriptions/{made['id']}")["next_bill_on"]))
+    renewed = invoices()
+    if [invoice["subscription"]["period"] for invoice in renewed] != [2, 1]:
+        raise WalkError("two runs side by side did not bill the second period once")
+    second = f"{base}/invoices/{renewed[0]['id']}"
+    told = until("the letter about the declined card", lambda: walk.mail(account["email"], "failed"))[0]
+    collection = until("the declined charge", lambda: (found := _collection(walk, second))["why"] == "retry_later" and found)
+    attempt = collection["attempts"][0]
+    say(f"   {renewed[0]['number']} for period 2: {attempt['outcome']}, {attempt['reason']}; again on {collection['next_on']}")
+    say(f"   “{told['Subject']}”, with a link to pay")
+
+    walk.control(f"payment_methods/{card['id']}", {"behaves_as": "pm_card_visa"})
+    walk.set_clock_to(date.fromisoformat(collection["next_on"]))
+    invoices()
+    until("the second charge", lambda: _paid(walk, base, renewed[0]))
+    outcomes = [each["outcome"] for each in _collection(walk, second)["attempts"]]
+    say(f"   {renewed[0]['number']} is paid: {', '.join(outcomes)}; its receipt is sent")
 
 
-def step_6_export(walk: Walk, period: str) -> None:
-    say(f"6. {period} is exported for the accountants")
+def save_card(walk: Walk, base: str) -> dict[str, Any]:
+    """The customer saves a card on the gateway's page; the card, once the gateway has told of it."""
+    page = walk.call("POST", f"{base}/payment-methods/setup", {"return_url": "https://shop.example/account"}, expect=201)
+    session = urlsplit(page["setup_url"]).path.rsplit("/", 1)[-1]
+    walk.control(f"checkout/sessions/{session}/pay", {"card": "pm_card_visa"})
+    saved: list[dict[str, Any]] = until("the saved card", lambda: walk.call("GET", f"{base}/payment-methods")["methods"])
+    return saved[0]
+
+
+def _paid(walk: Walk, base: str, invoice: dict[str, Any]) -> dict[str, Any] | None:
+    found: dict[str, Any] = walk.call("GET", f"{base}/invoices/{invoice['id']}")
+    return found if found["status"] == "paid" else None
+
+
+def _collection(walk: Walk, invoice: str) -> dict[str, Any]:
+    found: dict[str, Any] = walk.call("GET", invoice)["collection"]
+    return found
+
+
+def step_7_export(walk: Walk, period: str) -> None:
+    say(f"7. {period} is exported for the accountants")
     export = walk.call("POST", "/exports", {"period": period}, expect=202)
     done = until("the export", lambda: (found := walk.call("GET", f"/exports/{export['id']}"))["status"] != "running" and found)
     if done["status"] != "done":
@@ -277,8 +375,8 @@ def checks(folder: Path) -> Iterator[str]:
         yield "hledger is not installed, so only bean-check has read the journals"
 
 
-def step_7_why(walk: Walk, account: dict[str, Any]) -> None:
-    say(f"7. Why this balance? ({account['name']})")
+def step_8_why(walk: Walk, account: dict[str, Any]) -> None:
+    say(f"8. Why this balance? ({account['name']})")
     found = walk.call("GET", f"/accounts/{account['id']}/balances/EUR/explanation")
     for line in found["entries"]:
         entry = line["entry"]
@@ -322,8 +420,9 @@ def walk_once(stack: Stack) -> None:
     step_3_card(walk, account, invoice, link)
     customer = step_4_bank_transfer(walk)
     step_5_dunning(walk)
-    step_6_export(walk, invoice["issued_on"][:7])
-    step_7_why(walk, customer)
+    step_6_subscription(walk)
+    step_7_export(walk, invoice["issued_on"][:7])
+    step_8_why(walk, customer)
     stack.remember(walked_with=customer["id"])
     where_is_what(walk, customer)
 
