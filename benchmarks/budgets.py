@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from random import Random
 from string import ascii_letters, digits
@@ -32,6 +33,7 @@ from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Address, Contact, TaxId
 from remit.domain.dunning import DunningPolicy, Reminder, Tier
 from remit.domain.journal import JournalEntry
+from remit.domain.late_charges import InterestRule, LateChargeRules, LateFee, Rate
 from remit.domain.payments import PaymentStatus
 from remit.domain.summaries import SummaryContent
 from remit.domain.totals import Totals, TotalsKey, TotalsKind, added, quarter
@@ -83,6 +85,7 @@ WEBHOOK = Budget(16, 4, 3)
 WEBHOOK_AGAIN = Budget(0, 1, 1)
 CREDIT = Budget(10, 2, 2)
 DUNNING = Budget(6, 2)
+FORTY_EUROS, TEN_PERCENT = LateFee({"EUR": 4000}), InterestRule((Rate(date(2020, 1, 1), Decimal(10)),))
 SUMMARY, TRANSACTIONS, NOTHING_TO_SAY = Budget(6, 4), Budget(7, 6), Budget(3, 4)
 """A mail is claimed and marked, and a slot moved in the agenda; of transactions it is kept first how far it goes."""
 RENEWAL = Budget(20, 7, 4)
@@ -102,6 +105,12 @@ FREE = Budget(0)
 
 def allocation(invoices: int) -> Budget:
     return Budget(8 + 4 * invoices, 2 + invoices, 3)
+
+
+def dunning_and_charging(invoices: int) -> Budget:
+    """What is owed is read twice, for the notice lists the charges, and a letter of many rows is two kilobytes. Each charge is
+    an invoice issued, with its order for the guard, and the note on the late one."""
+    return Budget(8 + 17 * invoices, 4 + 5 * invoices, 8 + 3 * invoices)
 
 
 @dataclass(frozen=True)
@@ -294,12 +303,32 @@ class Bench:
         office.receive(paid_meanwhile.account_id, owed.open_minor, {owed.invoice_id: owed.open_minor})
         self.measure("… of an account that paid meanwhile", DUNNING, lambda: self._dun(paid_meanwhile.account_id))
 
+    def dunning_with_late_charges(self) -> None:
+        """The notice that charges, which lists what it charged: of invoices due 40 days ago, a fee and interest of each."""
+        month_ago = self.office.clock.now() - timedelta(days=40)
+        pasts = {
+            "dunning run, per account charged a late fee and interest": self._overdue(month_ago),
+            f"… with {HISTORY} invoices behind it, and charged": self._overdue(month_ago, paid=HISTORY),
+            "… for three overdue invoices": self._overdue(month_ago, unpaid=3),
+        }
+        self._set_policy(DunningPolicy(late_charges=LateChargeRules(FORTY_EUROS, TEN_PERCENT)))
+        for operation, debtor in pasts.items():
+            late = len(debtor.open_items)
+            self.measure(operation, dunning_and_charging(late), lambda debtor=debtor: self._dun(debtor.account_id))
+            expect(len(self.office.journal.open_items(debtor.account_id, "EUR")) == 2 * late)
+
+    def _overdue(self, due: datetime, *, paid: int = 0, unpaid: int = 1) -> Customer:
+        return self.customer(paid=paid, unpaid=unpaid, until=due, term="on_receipt")
+
     def _remind_on(self, *offsets: int) -> None:
         """The firm reminds on these days, and its first tier is far away; none: the policy that Remit comes with."""
         policy = DunningPolicy()
         if offsets:
             reminders = tuple(Reminder(days, "reminder_overdue") for days in offsets)
             policy = DunningPolicy((Tier(1, 300, "dunning_tier_1"),), reminders)
+        self._set_policy(policy)
+
+    def _set_policy(self, policy: DunningPolicy) -> None:
         set_dunning_policy(policy, asking_letters(), CLERK, self.office.books, self.office.clock)
 
     def finding_the_due(self) -> None:
@@ -547,6 +576,7 @@ def measured_on(engine: Stack) -> list[Figure]:
         (Bench.issuing, Bench.webhooks, Bench.reading, Bench.payments_and_credits, Bench.money_back),
         (Bench.issuing_in_batches,),
         (Bench.dunning,),
+        (Bench.dunning_with_late_charges,),
         (Bench.finding_the_due,),
         (Bench.summarising,),
         (Bench.recurring,),
