@@ -2,9 +2,10 @@
 
 import pytest
 
-from benchmarks.budgets import HISTORY, Figure, measured_on, table_of
+from benchmarks.budgets import HISTORY, Figure, costs_of, measured_on, table_of
 from benchmarks.metering import item_bytes, number_bytes
-from local.stack import Stack
+from benchmarks.month import page
+from local.stack import ROOT, Stack
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,10 @@ def test_an_invoice_due_before_all_that_are_open_costs_17_write_units(figures: l
     indexes = {"index agenda": 2, "index listing": 2, "index open": 1}
     assert figure.computed.parts == items | indexes
     assert figure.reported.wru == 17
+
+
+def test_readme_tells_what_a_month_costs_by_the_measured_figures(figures: list[Figure]) -> None:
+    assert page(costs_of(figures)) in (ROOT / "README.md").read_text()
 
 
 def test_D9_a_notice_that_charges_costs_17_write_units_more_for_each_invoice(figures: list[Figure]) -> None:
