@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from random import Random
 from string import ascii_letters, digits
 from typing import Any
 from uuid import uuid4
 
+from benchmarks import month
 from benchmarks.metering import Cost, metered
+from benchmarks.month import USD_PER_MILLION_RRU, USD_PER_MILLION_WRU
 from benchmarks.past import Customer, customer
 from local.stack import Stack, running_engine
 from remit.adapters.dynamodb import keys
@@ -32,14 +35,18 @@ from remit.adapters.payment_links import PaymentLinks
 from remit.domain.accounts import Address, Contact, TaxId
 from remit.domain.dunning import DunningPolicy, Reminder, Tier
 from remit.domain.journal import JournalEntry
+from remit.domain.late_charges import InterestRule, LateChargeRules, LateFee, Rate
+from remit.domain.messages import DeliveryEvent, DeliveryKind
 from remit.domain.payments import PaymentStatus
 from remit.domain.summaries import SummaryContent
 from remit.domain.totals import Totals, TotalsKey, TotalsKind, added, quarter
 from remit.usecases.collect_invoice import collect_invoice
+from remit.usecases.notify import send_invoice, send_receipt
 from remit.usecases.ports import AgendaKind, CheckoutPage, guard_ref
 from remit.usecases.project_entries import Projector
 from remit.usecases.read_totals import ageing
 from remit.usecases.replay_account import replay_account
+from remit.usecases.report_mail import MailReport, report_mail
 from remit.usecases.saved_methods import MethodReport, save_method
 from remit.usecases.set_dunning_policy import set_dunning_policy
 from tests.fakes import FakeGateway
@@ -47,9 +54,6 @@ from tests.integration.ledger import TABLE, adapters_on
 from tests.integration.office import CLERK, MONDAY, ONE_LINE, TEN_LINES, Office, SettableClock, report
 from tests.integration.state import write_all
 from tests.integration.table import recreate_table, table_properties
-
-USD_PER_MILLION_WRU, USD_PER_MILLION_RRU = 0.625, 0.125
-"""On demand, us-east-1, list price: https://aws.amazon.com/dynamodb/pricing/on-demand/"""
 
 HISTORY = 1_000
 CHECKOUT_ID = "cs_live_a1" + "".join(Random(1).choices(ascii_letters + digits, k=58))  # noqa: S311 - no secret
@@ -83,6 +87,10 @@ WEBHOOK = Budget(16, 4, 3)
 WEBHOOK_AGAIN = Budget(0, 1, 1)
 CREDIT = Budget(10, 2, 2)
 DUNNING = Budget(6, 2)
+MAIL, REPORT = Budget(5, 4, 6), Budget(2, 2, 2)
+"""A mail is claimed and marked, as a notice is, and reported once; with ten lines in it, it is of two kilobytes."""
+SES_ID = "0100018f2c5d7a3e-4b1d9c62-8e0f-4a37-b5d6-2f91c7e08a54-000000"
+FORTY_EUROS, TEN_PERCENT = LateFee({"EUR": 4000}), InterestRule((Rate(date(2020, 1, 1), Decimal(10)),))
 SUMMARY, TRANSACTIONS, NOTHING_TO_SAY = Budget(6, 4), Budget(7, 6), Budget(3, 4)
 """A mail is claimed and marked, and a slot moved in the agenda; of transactions it is kept first how far it goes."""
 RENEWAL = Budget(20, 7, 4)
@@ -102,6 +110,12 @@ FREE = Budget(0)
 
 def allocation(invoices: int) -> Budget:
     return Budget(8 + 4 * invoices, 2 + invoices, 3)
+
+
+def dunning_and_charging(invoices: int) -> Budget:
+    """What is owed is read twice, for the notice lists the charges, and a letter of many rows is two kilobytes. Each charge is
+    an invoice issued, with its order for the guard, and the note on the late one."""
+    return Budget(8 + 17 * invoices, 4 + 5 * invoices, 8 + 3 * invoices)
 
 
 @dataclass(frozen=True)
@@ -254,6 +268,27 @@ class Bench:
         self.measure("payment by hand, oldest of the open ones first", Budget(WEBHOOK.wru), lambda: self._oldest_first(account))
         self.measure("issue a credit", CREDIT, lambda: office.credit(account))
 
+    def mailing(self) -> None:
+        """What notifications does about an event, and mail_events about what SES says then; with an invoice and its payment."""
+        office = self.office
+        account = office.account(**DETAILS)
+        invoice = office.invoice(account, TEN_LINES)
+        payment = self._paid(account, invoice)
+        tell: Any
+        for operation, tell, document in (
+            ("e-mail an invoice", send_invoice, invoice),
+            ("e-mail a receipt", send_receipt, payment),
+        ):
+            self.measure(operation, MAIL, lambda tell=tell, document=document: self._tell(tell, account, document))
+        delivered = DeliveryEvent(DeliveryKind.DELIVERED, office.clock.now())
+        said = MailReport(account, f"msg_invoice_{invoice}", delivered, SES_ID, office.clock.now())
+        self.measure("the report that a mail was delivered", REPORT, lambda: report_mail(said, office.books, office.clock))
+
+    def _tell(self, tell: Any, account: str, document: str) -> None:
+        office = self.office
+        firm = fresh_firm(office.books)
+        expect(tell(account, document, firm, office.books, office.letters, office.postbox, office.clock).sent_at is not None)
+
     def money_back(self) -> None:
         """For information: nothing is promised of these."""
         office, account = self.office, self.old.account_id
@@ -294,12 +329,32 @@ class Bench:
         office.receive(paid_meanwhile.account_id, owed.open_minor, {owed.invoice_id: owed.open_minor})
         self.measure("… of an account that paid meanwhile", DUNNING, lambda: self._dun(paid_meanwhile.account_id))
 
+    def dunning_with_late_charges(self) -> None:
+        """The notice that charges, which lists what it charged: of invoices due 40 days ago, a fee and interest of each."""
+        month_ago = self.office.clock.now() - timedelta(days=40)
+        pasts = {
+            "dunning run, per account charged a late fee and interest": self._overdue(month_ago),
+            f"… with {HISTORY} invoices behind it, and charged": self._overdue(month_ago, paid=HISTORY),
+            "… for three overdue invoices": self._overdue(month_ago, unpaid=3),
+        }
+        self._set_policy(DunningPolicy(late_charges=LateChargeRules(FORTY_EUROS, TEN_PERCENT)))
+        for operation, debtor in pasts.items():
+            late = len(debtor.open_items)
+            self.measure(operation, dunning_and_charging(late), lambda debtor=debtor: self._dun(debtor.account_id))
+            expect(len(self.office.journal.open_items(debtor.account_id, "EUR")) == 2 * late)
+
+    def _overdue(self, due: datetime, *, paid: int = 0, unpaid: int = 1) -> Customer:
+        return self.customer(paid=paid, unpaid=unpaid, until=due, term="on_receipt")
+
     def _remind_on(self, *offsets: int) -> None:
         """The firm reminds on these days, and its first tier is far away; none: the policy that Remit comes with."""
         policy = DunningPolicy()
         if offsets:
             reminders = tuple(Reminder(days, "reminder_overdue") for days in offsets)
             policy = DunningPolicy((Tier(1, 300, "dunning_tier_1"),), reminders)
+        self._set_policy(policy)
+
+    def _set_policy(self, policy: DunningPolicy) -> None:
         set_dunning_policy(policy, asking_letters(), CLERK, self.office.books, self.office.clock)
 
     def finding_the_due(self) -> None:
@@ -546,7 +601,9 @@ def measured_on(engine: Stack) -> list[Figure]:
     groups: list[tuple[Callable[[Bench], None], ...]] = [
         (Bench.issuing, Bench.webhooks, Bench.reading, Bench.payments_and_credits, Bench.money_back),
         (Bench.issuing_in_batches,),
+        (Bench.mailing,),
         (Bench.dunning,),
+        (Bench.dunning_with_late_charges,),
         (Bench.finding_the_due,),
         (Bench.summarising,),
         (Bench.recurring,),
@@ -576,6 +633,11 @@ def table_of(figures: list[Figure]) -> str:
     return "\n".join(lines)
 
 
+def costs_of(figures: list[Figure]) -> dict[str, Cost]:
+    """What the store reports of each operation, by its name."""
+    return {figure.operation: figure.reported for figure in figures}
+
+
 def _limit(amount: float | None) -> str:
     return "" if amount is None else f"{amount:g}"
 
@@ -593,6 +655,7 @@ def main() -> int:
     with running_engine(name=f"budgets-{os.getpid()}", say=lambda _: None) as engine:
         figures = measured_on(engine)
     print(table_of(figures))
+    print(f"\nWhat {month.INVOICES:,} invoices a month cost, as README has it:\n\n{month.page(costs_of(figures))}")
     if "--parts" in sys.argv:
         print("\nWhere the write units go:\n" + parts_of(figures))
     wrong = [each for figure in figures for each in [*figure.excesses, figure.disagreement] if each]

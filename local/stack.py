@@ -33,6 +33,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from local import stored_forms
 from local.engine import addresses
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,6 +108,11 @@ class Stack:
     @property
     def log_file(self) -> Path:
         return self.directory / "engine.log"
+
+    @property
+    def data(self) -> Path:
+        """What the engine keeps over a stop."""
+        return self.directory / "data"
 
     def state(self) -> dict[str, Any]:
         try:
@@ -211,7 +217,9 @@ class Stack:
         return bool(pid) and _is_engine(pid) and self._healthy(timeout_s=2)
 
     def start(self, port: int | None = None) -> None:
-        """Start the engine, unless it runs; returns when it answers."""
+        """Start the engine, unless it runs; returns when it answers. `StackError` for data of another version."""
+        forms = stored_forms.fingerprint() if self.persist else None
+        self._require_data_of(forms)
         if self.running:
             if port and port != self.port:
                 raise StackError(f"The stack {self.name!r} already runs on port {self.port}; stop it first")
@@ -235,7 +243,7 @@ class Stack:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches us only, and we stop the engine in good order
         )
-        self.remember(name=self.name, pid=process.pid, port=chosen)
+        self.remember(name=self.name, pid=process.pid, port=chosen, forms=forms)
         while not self._healthy(timeout_s=1):
             if process.poll() is not None or time.monotonic() - started > HEALTH_TIMEOUT_S:
                 process.kill()
@@ -261,6 +269,11 @@ class Stack:
             _terminate(int(pid))
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def _require_data_of(self, forms: str | None) -> None:
+        """What was stored in another form would be met later, by a request that ends in an error of the server."""
+        if self.persist and self.data.exists() and self.state().get("forms") != forms:
+            raise StackError(f"The data in {self.directory} was stored by another version of Remit: remove it with 'make clean'")
+
     def _choose_port(self, named: int | None) -> int:
         if named:
             if not _is_free(named):
@@ -280,7 +293,7 @@ class Stack:
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,
             "PERSIST_STATE": persist,
-            "STATE_DIR": str(self.directory / "data"),
+            "STATE_DIR": str(self.data),
             "S3_PERSIST": persist,
             "S3_DATA_DIR": str(self.directory / "s3"),
             "TMPDIR": str(temporary),

@@ -86,6 +86,8 @@ class Trouble:
     def __init__(self) -> None:
         self.steps: list[str] = []
         """Every step taken, in order, whether it went well or not."""
+        self.turn: Callable[[str], object] | None = None
+        """Called before each step with its name: where a machine stops that moves only when it is let."""
         self._planned: list[_Planned] = []
         self._aside = False
 
@@ -108,6 +110,8 @@ class Trouble:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Around what is done at a step: raises before or after it, as planned."""
+        if self.turn:
+            self.turn(name)
         if self._aside:
             yield
             return

@@ -2,9 +2,10 @@
 
 import pytest
 
-from benchmarks.budgets import Figure, measured_on, table_of
+from benchmarks.budgets import HISTORY, Figure, costs_of, measured_on, table_of
 from benchmarks.metering import item_bytes, number_bytes
-from local.stack import Stack
+from benchmarks.month import page
+from local.stack import ROOT, Stack
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,30 @@ def test_an_invoice_due_before_all_that_are_open_costs_17_write_units(figures: l
     indexes = {"index agenda": 2, "index listing": 2, "index open": 1}
     assert figure.computed.parts == items | indexes
     assert figure.reported.wru == 17
+
+
+def test_readme_tells_what_a_month_costs_by_the_measured_figures(figures: list[Figure]) -> None:
+    assert page(costs_of(figures)) in (ROOT / "README.md").read_text()
+
+
+def test_D9_a_notice_that_charges_costs_17_write_units_more_for_each_invoice(figures: list[Figure]) -> None:
+    """An invoice costs 13 without a guard; its order is written with it, as is the note on the late invoice. The balance's
+    place in the agenda moves once, with the notice."""
+    by_name = {figure.operation: figure for figure in figures}
+    one, behind, three = (
+        by_name[name].reported
+        for name in (
+            "dunning run, per account charged a late fee and interest",
+            f"… with {HISTORY} invoices behind it, and charged",
+            "… for three overdue invoices",
+        )
+    )
+    assert (one.wru, one.rru, one.calls) == (behind.wru, behind.rru, behind.calls) == (23, 8.5, 11)
+    longer_letter = 2
+    assert (three.wru, three.rru, three.calls) == (23 + 2 * 17 + longer_letter, 8.5 + 2 * 5, 11 + 2 * 3)
+    items = {"invoice": 2, "entry": 2, "order": 2, "series": 2, "open_item": 4, "balance": 3, "message": 2}
+    indexes = {"index agenda": 2, "index listing": 3, "index open": 1}
+    assert by_name["dunning run, per account charged a late fee and interest"].computed.parts == items | indexes
 
 
 @pytest.mark.parametrize(

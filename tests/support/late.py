@@ -16,7 +16,7 @@ from remit.usecases.charge_late import charge_late_by_hand, charge_paid_late, pr
 from remit.usecases.idempotency import Answer
 from remit.usecases.ports import AgendaKind
 from remit.usecases.reverse_payment import Reversal, reverse_payment
-from tests.support.builders import LONG_AGO, Office, firm
+from tests.support.builders import LONG_AGO, Office, firm, line
 
 FORTY = LateFee({"EUR": 4000})
 TEN_FIFTEEN = InterestRule((Rate(date(2020, 1, 1), Decimal("10.15")),))
@@ -28,6 +28,12 @@ def charging(rules: LateChargeRules = BOTH, **changes: Any) -> Office:
     switches = {Automation.DUNNING: LONG_AGO, Automation.LATE_CHARGES: LONG_AGO} | changes.pop("switches", {})
     policies = {STANDARD_POLICY: DunningPolicy(late_charges=rules)}
     return Office(firm=firm(switches=switches, dunning_policies=policies, **changes))
+
+
+def bill(office: Office, account_id: str, minor: int = 100_000, currency: str = "EUR", term: str = "on_receipt") -> str:
+    """An invoice of exactly so much, without tax."""
+    order_id = office.place_order(account_id, line(minor, "ZERO"), term=term, currency=currency)
+    return str(office.issue(account_id, order_id).body["invoice"]["id"])
 
 
 def by_hand(office: Office, account_id: str, invoice_id: str, through: date | None = None, key: str | None = None) -> Answer:

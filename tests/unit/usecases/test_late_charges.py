@@ -23,9 +23,9 @@ from remit.domain.terms import Due, DueRule, PaymentTerm, TermPart
 from remit.usecases.issue_credit_note import CreditNoteWish, issue_credit_note
 from tests.fakes import Fault, MachineDiedError
 from tests.support import late
-from tests.support.builders import LONG_AGO, NOW, Office, line
+from tests.support.builders import LONG_AGO, NOW, Office
 from tests.support.invoicing import assert_sound, postpone, void, with_terms, write_off
-from tests.support.late import FORTY, TEN_FIFTEEN, charging
+from tests.support.late import FORTY, TEN_FIFTEEN, bill, charging
 from tests.support.payments import reallocate
 from tests.support.refusals import refused
 
@@ -39,12 +39,6 @@ INTEREST = LateChargeRules(None, TEN_FIFTEEN)
 @pytest.fixture
 def office() -> Office:
     return charging()
-
-
-def bill(office: Office, account_id: str, minor: int = 100_000, currency: str = "EUR", term: str = "on_receipt") -> str:
-    """An invoice of exactly so much, without tax."""
-    order_id = office.place_order(account_id, line(minor, "ZERO"), term=term, currency=currency)
-    return str(office.issue(account_id, order_id).body["invoice"]["id"])
 
 
 def late_by(office: Office, days: int) -> None:

@@ -129,7 +129,7 @@ def _charge_for_tier(
         days = max((part.days_overdue(today) for part in case.item.parts), default=0)
         interest = rules.interest if days >= tiers[rules.interest_from_tier - 1].from_days else None
         charge = assess(_late(case, books), rules.fee, interest, today, today, tiers[rules.fee_from_tier - 1].from_days)
-        changes, made = _made(_bill(case, charge, key, SCHEDULE, firm, books, now))
+        changes, made = _made(_bill(case, charge, key, SCHEDULE, firm, now))
         return changes, (*known, made) if made else known
 
     return persist(books, decide)
@@ -157,7 +157,7 @@ def charge_paid_late(account_id: str, invoice_id: str, firm: Firm, books: Books,
         tier = firm.dunning_policy(case.account).tiers[rules.interest_from_tier - 1]
         counts = bool(item.late_charges) or late.days_late(today) >= tier.from_days
         charge = assess(late, None, rules.interest if counts else None, today, today)
-        changes, made = _made(_bill(case, charge, f"through/{charge.through}", SCHEDULE, firm, books, now))
+        changes, made = _made(_bill(case, charge, f"through/{charge.through}", SCHEDULE, firm, now))
         return changes or [done], made
 
     return persist(books, decide)
@@ -191,7 +191,7 @@ def charge_late_by_hand(
         case = _load(account_id, invoice_id, firm, books, now)
         charge = _preview(case, through, firm.today(now), books)
         key = f"through/{charge.through or firm.today(now)}"
-        changes, issued = _bill(case, charge, key, request.actor, firm, books, now)
+        changes, issued = _bill(case, charge, key, request.actor, firm, now)
         if issued is None:
             raise RuleError(
                 "nothing_to_charge",
@@ -267,16 +267,17 @@ def _earlier(invoice_id: str, case: _Case, loaded: Loaded) -> Earlier:
 
 
 def _bill(
-    case: _Case, charge: LateCharge, key: str, actor: Actor, firm: Firm, books: Books, now: datetime
+    case: _Case, charge: LateCharge, key: str, actor: Actor, firm: Firm, now: datetime
 ) -> tuple[Changes, IssuedInvoice | None]:
-    """The invoice of the charge and the note on the late one; nothing when the charge is of nothing, or was made."""
+    """The invoice of the charge and the note on the late one; nothing when the charge is of nothing, or was made, as the note
+    says, which is written with it and never taken off."""
     order_id = late_charge_order_id(case.item.invoice_id, key)
-    ref = invoice_ref(case.item.account_id, invoice_id_for(order_id))
-    if charge.total_minor == 0 or books.load(ref).get(ref) is not None:
+    charge_id = invoice_id_for(order_id)
+    if charge.total_minor == 0 or charge_id in case.item.late_charges:
         return [], None
     operation = Operation(case.balance, Circumstances(firm.today(now), now, actor, f"Late payment of {case.item.number}"))
     operation.hold(case.item)
-    operation.change(replace(case.item, late_charges=(*case.item.late_charges, ref.id)))
+    operation.change(replace(case.item, late_charges=(*case.item.late_charges, charge_id)))
     order = late_charge_order(order_id, charge, case.account, now)
     invoice, advanced = bill(operation, order, case.account, firm, case.series, None)
     changes: Sequence[Any] = (*operation.changes(), order, invoice, advanced)
