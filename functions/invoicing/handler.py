@@ -36,6 +36,7 @@ from remit.contract.invoices import (
     TimelineView,
 )
 from remit.domain.firm import Firm
+from remit.domain.invoice_batches import InvoiceBatch
 from remit.domain.open_items import InvoiceStatus
 from remit.domain.orders import OrderKind, OrderStatus
 from remit.usecases.cancel_order import cancel_order
@@ -325,7 +326,7 @@ def charge_late(
 def create_batch(body: Annotated[InvoiceBatchBody, Body()], idempotency_key: IdempotencyKey) -> Response[InvoiceBatchView]:
     clock = deployed_clock()
     orders = [(each.account_id, each.order_id) for each in body.orders]
-    request = api.request(idempotency_key, lambda batch: {"id": batch.id})
+    request: Request[InvoiceBatch] = api.request(idempotency_key, lambda batch: {"id": batch.id})
     batch, answer = issue_batch(orders, request, current_firm(books), books, journal, clock, UlidIds(clock))
     return api.created(replace(answer, body=InvoiceBatchView.of(batch).model_dump(mode="json")))
 

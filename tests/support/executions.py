@@ -49,7 +49,7 @@ class Scenario:
 def execute(stack: Deployment, machine: str, name: str = "first", tasks: Tasks | None = None, **how: Any) -> Execution:
     """Run the machine's scenario; what waits moves the office's clock."""
     given, clock = SCENARIOS[machine].given, stack.office.clock
-    wait = {"wait": lambda seconds: clock.advance(seconds=seconds)}
+    wait: dict[str, Any] = {"wait": lambda seconds: clock.advance(seconds=seconds)}
     return state_machines()[machine].execute(given, tasks or stack.tasks(machine), name=name, **wait, **how)
 
 
