@@ -10,7 +10,7 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
-from remit.adapters.http.parameters import AccountId, Cursor, Limit
+from remit.adapters.http.parameters import AccountId, Cursor, InvoiceId, Limit
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Currency, Day, Id, SubscriptionId
 from remit.contract.invoices import (
@@ -63,7 +63,6 @@ books = DynamoBooks()
 journal = DynamoJournal()
 
 OrderId = Annotated[Id, Path()]
-InvoiceId = Annotated[Id, Path()]
 
 
 def invoice_request(key: str, firm: Firm) -> Request[IssuedInvoice]:
