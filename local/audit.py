@@ -28,7 +28,7 @@ class Deployed:
     """A stack's outputs, and how to reach its services."""
 
     outputs: dict[str, str]
-    client: Callable[[str], Any]
+    client: Callable[..., Any]
 
 
 def local_stack(name: str) -> Deployed:

@@ -368,7 +368,7 @@ def checks(folder: Path) -> Iterator[str]:
     yield "bean-check accepts journal.beancount"
     if shutil.which("hledger"):
         subprocess.run(["hledger", "check", "-s", "-f", folder / "journal.hledger"], check=True)
-        command = ["hledger", "balance", "-f", folder / "journal.hledger", "Assets:Receivable", "--depth", "2"]
+        command = ["hledger", "balance", "-f", str(folder / "journal.hledger"), "Assets:Receivable", "--depth", "2"]
         report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         yield f"hledger check -s accepts journal.hledger; it says: {report.splitlines()[0].strip()}"
     else:

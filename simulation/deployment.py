@@ -37,8 +37,10 @@ class Office(Protocol):
     ids: FakeIds
     letters: FakeLetters
     mailer: FakeMailer
-    gateway: FakeGateway
     firm: Firm
+
+    @property
+    def gateway(self) -> FakeGateway: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,10 @@ def streams() -> Iterator[tuple[str, frozenset[str]]]:
 
 
 @dataclass
-class Deployment:
+class Deployment[O: Office]:
     """One stack. `dead_letters`: what each queue was sent; `sent_events`: what the bus was given and nobody heard yet."""
 
-    office: Office
+    office: O
     dead_letters: dict[str, list[Any]] = field(default_factory=dict)
     sent_events: list[dict[str, Any]] = field(default_factory=list)
     files: MemoryStore = field(default_factory=MemoryStore)
@@ -142,7 +144,7 @@ class Deployment:
     def _task(self, resource: str) -> Callable[..., Any]:
         return TASKS[template()["Resources"][resource]["Type"]](self, resource)
 
-    def module(self, folder: str) -> ModuleType:
+    def module(self, folder: str) -> Any:
         """The function's code, in which every adapter is replaced that leads to AWS or to the gateway."""
         if folder not in self._modules:
             module = self._modules[folder] = load(folder)

@@ -430,6 +430,11 @@ class SimulatedGateway(FakeGateway):
         failed = Transaction(self._instant(intent), "failure", f"{intent.charge_id}_{intent.told}", intent.payment.amount_minor)
         self._tell(intent, None, transaction=failed)
 
+    def refuse(self, intent: Intent, failure: str, is_hard: bool) -> None:
+        """A charge is declined, at once and for good or for now."""
+        intent.state, intent.failure, intent.is_hard_failure = State.FAILED, failure, is_hard
+        self._tell(intent, PaymentStatus.FAILED, failure=failure)
+
     def pay_by_card(self, intent: Intent) -> None:
         self._save_while_paying(intent, Method.CARD)
         if intent.payment.capture_later:

@@ -143,7 +143,8 @@ def once_per_key(model: Model, transaction: Transaction) -> Iterator[str]:
 @rule(TRANSACTION, "numbers are gapless and chronological")
 def numbered(model: Model, transaction: Transaction) -> Iterator[str]:
     """A document has the next number of its series, or one that a batch took for it; a batch takes the next ones (I3)."""
-    for document in [*transaction.all(Invoice), *transaction.all(CreditNote)]:
+    documents: list[Invoice | CreditNote] = [*transaction.all(Invoice), *transaction.all(CreditNote)]
+    for document in documents:
         series = model.series.get(document.series, Series(0, document.issued_on))
         number = int(document.number.rpartition("-")[2])
         if document.number != f"{document.series}-{number:06d}" or (number != series.last + 1 and number not in series.reserved):
@@ -241,7 +242,11 @@ def lots_add_up(customer: Customer, subledger: Subledger) -> Iterator[str]:
 
 @rule(SUBLEDGER, "the balance names its lots")
 def lots_named(customer: Customer, subledger: Subledger) -> Iterator[str]:
-    available = [id for kind in (Payment, Credit) for id, lot in customer.of(kind, subledger.currency) if lot.available_minor]
+    lots: list[tuple[str, Payment | Credit]] = [
+        *customer.of(Payment, subledger.currency),
+        *customer.of(Credit, subledger.currency),
+    ]
+    available = [id for id, lot in lots if lot.available_minor]
     named = customer.balances[subledger.currency].lots
     if sorted(named) != sorted(available):
         yield f"{customer.id} in {subledger.currency} names {named}, there is something left of {available}"

@@ -35,7 +35,7 @@ class Holding:
     grows_on: Side = Side.CREDIT
 
 
-HOLDINGS: dict[type, tuple[Holding, ...]] = {
+HOLDINGS: dict[type[Any], tuple[Holding, ...]] = {
     OpenItem: (
         Holding("receivable", "open_minor", Side.DEBIT),
         Holding("bad_debt", "recoverable_minor", Side.DEBIT),

@@ -9,7 +9,7 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
-from remit.adapters.http.parameters import AccountId, Cursor, Limit
+from remit.adapters.http.parameters import AccountId, Cursor, InvoiceId, Limit
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Id
 from remit.contract.credits import (
@@ -157,7 +157,7 @@ def reverse(
 )
 def create_note(
     account_id: AccountId,
-    invoice_id: Annotated[Id, Path()],
+    invoice_id: InvoiceId,
     body: Annotated[NewCreditNoteBody, Body()],
     idempotency_key: IdempotencyKey,
 ) -> Response[IssuedCreditNoteView]:

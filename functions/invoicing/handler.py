@@ -10,7 +10,7 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
-from remit.adapters.http.parameters import AccountId, Cursor, Limit
+from remit.adapters.http.parameters import AccountId, Cursor, InvoiceId, Limit
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Currency, Day, Id, SubscriptionId
 from remit.contract.invoices import (
@@ -36,6 +36,7 @@ from remit.contract.invoices import (
     TimelineView,
 )
 from remit.domain.firm import Firm
+from remit.domain.invoice_batches import InvoiceBatch
 from remit.domain.open_items import InvoiceStatus
 from remit.domain.orders import OrderKind, OrderStatus
 from remit.usecases.cancel_order import cancel_order
@@ -62,7 +63,6 @@ books = DynamoBooks()
 journal = DynamoJournal()
 
 OrderId = Annotated[Id, Path()]
-InvoiceId = Annotated[Id, Path()]
 
 
 def invoice_request(key: str, firm: Firm) -> Request[IssuedInvoice]:
@@ -325,7 +325,7 @@ def charge_late(
 def create_batch(body: Annotated[InvoiceBatchBody, Body()], idempotency_key: IdempotencyKey) -> Response[InvoiceBatchView]:
     clock = deployed_clock()
     orders = [(each.account_id, each.order_id) for each in body.orders]
-    request = api.request(idempotency_key, lambda batch: {"id": batch.id})
+    request: Request[InvoiceBatch] = api.request(idempotency_key, lambda batch: {"id": batch.id})
     batch, answer = issue_batch(orders, request, current_firm(books), books, journal, clock, UlidIds(clock))
     return api.created(replace(answer, body=InvoiceBatchView.of(batch).model_dump(mode="json")))
 

@@ -36,7 +36,7 @@ def _recorded(detail: Detail) -> datetime:
 
 def _plan(detail: Detail) -> RetryPlan:
     next_on = detail.get("next_attempt_on")
-    return RetryPlan(date.fromisoformat(next_on) if next_on else None, bool(detail.get("must_act")))
+    return RetryPlan(date.fromisoformat(next_on) if next_on else None, bool(detail.get("payer_must_act")))
 
 
 TOLD: Mapping[str, tuple[Tell, Callable[[Detail], tuple[Any, ...]]]] = {

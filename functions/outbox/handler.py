@@ -32,7 +32,7 @@ _plain = TypeDeserializer().deserialize
 def handler(event: dict[str, Any], context: Any) -> None:
     """Publish in order. Raises what the bus does not take: the stream then delivers the batch again, in halves,
     so that at last only a bad record is given up on, and what was published twice has the same `id`."""
-    pending = [entry for record in event["Records"] if (entry := event_of(record))]
+    pending: list[Any] = [entry for record in event["Records"] if (entry := event_of(record))]
     for batch in batched(pending, BATCH, strict=False):
         answer = events.put_events(Entries=list(batch))
         if answer["FailedEntryCount"]:

@@ -10,11 +10,10 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
-from remit.adapters.http.parameters import AccountId, Cursor, Limit
+from remit.adapters.http.parameters import AccountId, Cursor, InvoiceId, Limit, PaymentId
 from remit.adapters.ids import UlidIds
 from remit.adapters.links import payment_links
 from remit.adapters.stripe.gateway import stripe_gateway
-from remit.contract.common import Id
 from remit.contract.payments import (
     AllocateBody,
     CaptureBody,
@@ -54,8 +53,6 @@ api = Api("Payments")
 books = DynamoBooks()
 journal = DynamoJournal()
 
-PaymentId = Annotated[Id, Path()]
-InvoiceId = Annotated[Id, Path()]
 ChosenMethod = Annotated[MethodId, Path()]
 
 

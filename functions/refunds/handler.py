@@ -9,7 +9,7 @@ from remit.adapters.clock import deployed_clock
 from remit.adapters.dynamodb.books import DynamoBooks, DynamoJournal
 from remit.adapters.dynamodb.firm import current_firm
 from remit.adapters.http.api import Api, IdempotencyKey, responses
-from remit.adapters.http.parameters import AccountId, Cursor, Limit
+from remit.adapters.http.parameters import AccountId, Cursor, InvoiceId, Limit, PaymentId
 from remit.adapters.ids import UlidIds
 from remit.contract.common import Id
 from remit.contract.credits import ReversalBody
@@ -61,7 +61,7 @@ def present_cancellation(done: Cancellation) -> Any:
 )
 def refund_receipt(
     account_id: AccountId,
-    payment_id: Annotated[Id, Path()],
+    payment_id: PaymentId,
     body: Annotated[RefundPaymentBody, Body()],
     idempotency_key: IdempotencyKey,
 ) -> Response[RefundView]:
@@ -170,7 +170,7 @@ def reverse(
 )
 def cancel_invoiced(
     account_id: AccountId,
-    invoice_id: Annotated[Id, Path()],
+    invoice_id: InvoiceId,
     body: Annotated[CancelPurchaseBody, Body()],
     idempotency_key: IdempotencyKey,
 ) -> Response[CancellationView]:

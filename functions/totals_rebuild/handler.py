@@ -28,8 +28,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     `differences` counts the figures that the entries do not confirm; the metric `TotalsDifferences` too (an alarm watches it).
     """
-    event = {"step": "begin", "replace": False, "differences": 0} | event
-    return event | STEPS[event["step"]](event)
+    state: dict[str, Any] = {"step": "begin", "replace": False, "differences": 0} | event
+    return state | STEPS[state["step"]](state)
 
 
 def _begin(event: dict[str, Any]) -> dict[str, Any]:

@@ -171,15 +171,15 @@ def emails(language: str = "en") -> dict[str, tuple[str, dict[str, Any]]]:
         "invoice_issued": ("invoice_issued", models.invoice_issued(firm(), buyer, issued, item, today, PAY_LINK)),
         "invoice_issued_many_lines": (
             "invoice_issued",
-            models.invoice_issued(firm(), buyer, long_invoice, long_item.settle(5_000, 2), date(2026, 2, 3), PAY_LINK),
+            models.invoice_issued(firm(), buyer, long_invoice, long_item.settle(5_000, "pay_1"), date(2026, 2, 3), PAY_LINK),
         ),
         "payment_received": (
             "payment_received",
-            models.payment_received(firm(), buyer, payment(item, item.total_minor), [item.settle(item.total_minor, 2)]),
+            models.payment_received(firm(), buyer, payment(item, item.total_minor), [item.settle(item.total_minor, "pay_1")]),
         ),
         "payment_received_partly": (
             "payment_received",
-            models.payment_received(firm(), buyer, partly, [item.settle(50_000, 2)], {item.invoice_id: PAY_LINK}),
+            models.payment_received(firm(), buyer, partly, [item.settle(50_000, "pay_1")], {item.invoice_id: PAY_LINK}),
         ),
         "payment_received_prepaid": ("payment_received", models.payment_received(firm(), buyer, prepaid, [])),
         **_of_payments(buyer, item),

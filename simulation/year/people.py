@@ -24,8 +24,11 @@ from tests.support.builders import Office
 class Town(Protocol):
     """What people see of the world around them."""
 
-    office: Office
-    gateway: SimulatedGateway
+    @property
+    def office(self) -> Office: ...
+
+    @property
+    def gateway(self) -> SimulatedGateway: ...
 
     def today_of(self, account_id: str) -> date:
         """The customer's own date."""

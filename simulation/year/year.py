@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any
@@ -28,7 +29,7 @@ from remit.domain.subscriptions import SubscriptionEvent
 from remit.usecases.saved_methods import MethodReport
 from remit.usecases.send_message import LEASE
 from simulation.deployment import Deployment, Trigger, environment, state_machines, streams, triggers
-from simulation.gateway import Intent, SimulatedGateway, State
+from simulation.gateway import Intent, SimulatedGateway
 from simulation.invariants import check_step, check_subledger, check_transaction, check_whole
 from simulation.model import Transaction
 from simulation.operations.events import delivery
@@ -68,10 +69,6 @@ class ScriptedGateway(SimulatedGateway):
 
     def _try(self, intent: Intent) -> None:
         self.script(intent)
-
-    def refuse(self, intent: Intent, failure: str, is_hard: bool) -> None:
-        intent.state, intent.failure, intent.is_hard_failure = State.FAILED, failure, is_hard
-        self._tell(intent, PaymentStatus.FAILED, failure=failure)
 
 
 @dataclass
@@ -118,7 +115,7 @@ class Year:
             self.world.books.commit([self.world.firm])
             self._person(self._prepares)
             for name, person in PEOPLE.items():
-                self._person(lambda name=name, person=person: self._opens(name, person))
+                self._person(partial(self._opens, name, person))
             self._plan_all()
             while self._agenda:
                 at, _, act = heapq.heappop(self._agenda)
@@ -136,15 +133,20 @@ class Year:
         for trigger in triggers():
             zone = self.zone if trigger.in_firms_zone else ZoneInfo("UTC")
             expression = PARAMETERS.get(trigger.expression, trigger.expression)
-            self._plan(times(expression, zone, self.clock.now(), at_least=HOUR), lambda trigger=trigger: self._fire(trigger))
+            self._plan(times(expression, zone, self.clock.now(), at_least=HOUR), partial(self._fire, trigger))
         self._plan(self._daily(self.zone, time(9)), lambda: self._person(self._bills))
-        for zone in sorted({person.zone for person in PEOPLE.values()}):
-            self._plan(self._daily(ZoneInfo(zone), time(12)), lambda zone=zone: self._person(lambda: self._noon(zone)))
+        for name in sorted({person.zone for person in PEOPLE.values()}):
+            self._plan(self._daily(ZoneInfo(name), time(12)), partial(self._person, partial(self._noon, name)))
         self._plan(self._daily(self.zone, time(23, 59)), self._ends_day)
 
     def _plan(self, moments: Iterator[datetime], act: Callable[[], object]) -> None:
         """Do it at the next of these moments, and plan the one after that."""
-        self._at(next(moments), lambda: (act(), self._plan(moments, act)))
+
+        def act_and_plan() -> None:
+            act()
+            self._plan(moments, act)
+
+        self._at(next(moments), act_and_plan)
 
     def _at(self, at: datetime, act: Callable[[], object]) -> None:
         """Do it then, unless that is after the end."""
@@ -245,7 +247,7 @@ class Year:
         self._schedules = {name: summaries.create(self.office, wish) for name, wish in SUMMARIES.items()}
 
     def _opens(self, name: str, person: Person) -> None:
-        opens = wallet.prepaid_account if person.wallet else Office.open_account
+        opens: Callable[..., str] = wallet.prepaid_account if person.wallet else Office.open_account
         about = {"name": name, "email": "ap@customer.example", "default_term_id": person.term, "time_zone": person.zone}
         account_id = opens(self.office, **about)
         self.accounts[account_id] = name

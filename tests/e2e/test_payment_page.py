@@ -38,7 +38,7 @@ LONG_WORDS, LONG_ITEM = samples.invoice(
 
 
 def view_on(today: date) -> pages.View:
-    return pages.invoice_view(samples.firm(), ISSUED, ITEM.settle(20_000, 2), today)
+    return pages.invoice_view(samples.firm(), ISSUED, ITEM.settle(20_000, "pay_1"), today)
 
 
 NAMES = ("invoice", "overdue", "long", "paid", "processing", "expired", "invalid", "unavailable")

@@ -215,7 +215,7 @@ class Office:
     keys: CountingIds = field(default_factory=lambda: CountingIds(10**20))
 
     def __post_init__(self) -> None:
-        self.gateway = PaymentPages(self.clock)
+        self.gateway: Any = PaymentPages(self.clock)
 
     def settle_in(self) -> None:
         """Store the firm's profile, and work with it as it is stored."""

@@ -83,7 +83,8 @@ def test_the_template_has_the_records_keys_and_time_to_live() -> None:
 
 
 def test_all_record_classes_share_one_client(client: Any) -> None:
-    clients = {id(each._get_connection().connection.client) for each in (Record, *Record.__subclasses__())}
+    classes: list[type[Record]] = [Record, *Record.__subclasses__()]
+    clients = {id(each._get_connection().connection.client) for each in classes}
     assert clients == {id(client)} == {id(connection().connection.client)}
 
 
@@ -117,7 +118,7 @@ def test_what_an_office_stores_is_read_back_as_it_was(office: Office, dynamodb: 
 
 def test_an_amount_of_a_float_is_never_stored(client: Any) -> None:
     for amount in (12.0, "12", True):
-        record = to_record(Balance("acc_1", "EUR"))
+        record: Any = to_record(Balance("acc_1", "EUR"))
         record.receivable_minor = amount
         with pytest.raises(TypeError, match="whole number"):
             record.save()

@@ -15,7 +15,7 @@ from remit.domain import operation, orders, posting_rules
 from remit.domain.accounts import Account, PaymentSettings
 from remit.domain.actor import Actor
 from remit.domain.errors import ConflictError, LedgerBrokenError, RuleError
-from remit.domain.invoices import NumberSeries
+from remit.domain.invoices import NumberSeries, issue
 from remit.domain.journal import Balance, EntryDraft, JournalEntry, Posting
 from remit.domain.messages import MessageStatus
 from remit.domain.open_items import OpenItem
@@ -33,6 +33,7 @@ from remit.usecases import (
 )
 from remit.usecases.guards import Guard
 from remit.usecases.idempotency import Answer, Request
+from remit.usecases.loading import need
 from remit.usecases.ports import Changes
 from simulation.gateway import TAKEN_BACK, Event, Intent, SimulatedGateway, State
 from simulation.invariants import STEP, SUBLEDGER, TRANSACTION, WHOLE
@@ -232,8 +233,6 @@ def an_invoice_each_time(patch: Patch) -> None:
 
 
 def prices_change_after_the_order(patch: Patch) -> None:
-    issue = issue_invoice.issue
-
     def dearer(order: Order, *rest: Any) -> Any:
         totals = replace(order.priced.totals, gross_minor=order.priced.totals.gross_minor + 1)
         return issue(replace(order, priced=replace(order.priced, totals=totals)), *rest)
@@ -287,7 +286,6 @@ def a_page_each_time(patch: Patch) -> None:
 
 def mailed_again(patch: Patch) -> None:
     """A message that was sent is sent again whenever somebody asks."""
-    need = send_message.need
     patch.setattr(
         send_message,
         "need",
@@ -433,10 +431,10 @@ def held_by_one_dispute(patch: Patch) -> None:
 
 def returns_ignored_in_dispute(patch: Patch) -> None:
     """A debit that came back while its bank disputed it stays as it is."""
-    returned_at = Payment.returned_at.fget
+    returned_at = vars(Payment)["returned_at"].fget
 
     def undisputed(payment: Payment) -> datetime | None:
-        return None if payment.disputes else returned_at(payment)  # type: ignore[misc]
+        return None if payment.disputes else returned_at(payment)
 
     patch.setattr(Payment, "returned_at", property(undisputed))
 

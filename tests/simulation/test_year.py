@@ -17,10 +17,10 @@ from simulation.year.schedules import crontab, times
 from simulation.year.year import Year
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
-SPRING = {"begin": date(2028, 2, 1), "end": date(2028, 3, 31)}
+SPRING: dict[str, Any] = {"begin": date(2028, 2, 1), "end": date(2028, 3, 31)}
 """The leap day, and both zones' changes of clocks: New York's on 12 March, Amsterdam's on the 26th."""
 
-AUTUMN = {"begin": date(2028, 10, 27), "end": date(2028, 11, 6)}
+AUTUMN: dict[str, Any] = {"begin": date(2028, 10, 27), "end": date(2028, 11, 6)}
 
 
 def year(seed: int = 1, **span: Any) -> tuple[Year, list[str]]:

@@ -251,7 +251,7 @@ class BooksContract:
             open_item("inv_3", due=date(2026, 4, 3)),
             open_item("inv_1", due=date(2026, 4, 1)),
             open_item("inv_2", due=date(2026, 4, 1)),
-            open_item("inv_4", due=date(2026, 3, 1)).settle(12100, 1),
+            open_item("inv_4", due=date(2026, 3, 1)).settle(12100, "pay_1"),
             open_item("inv_5", due=date(2026, 4, 2), currency="USD"),
             replace(open_item("inv_6"), account_id="acc_11"),
         ]
@@ -269,7 +269,7 @@ class BooksContract:
         store.books.commit([open_item("inv_1", 100)])
         item = store.books.load(open_item_ref("acc_1", "inv_1")).get(open_item_ref("acc_1", "inv_1"))
         assert item is not None
-        store.books.commit([item.settle(100, 1)])
+        store.books.commit([item.settle(100, "pay_1")])
         assert store.journal.open_items("acc_1", "EUR") == []
         store.books.commit([replace(item, version=2)])
         assert [found.open_minor for found in store.journal.open_items("acc_1", "EUR")] == [100]

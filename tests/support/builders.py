@@ -165,7 +165,7 @@ def plain(thing: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(thing))
 
 
-def request[T](key: str, body: Any = None, present: Callable[[T], Any] = plain, actor: Actor = CLERK) -> Request[T]:
+def request(key: str, body: Any = None, present: Callable[[Any], Any] = plain, actor: Actor = CLERK) -> Request[Any]:
     """A call with an Idempotency-Key and a body."""
     return Request(actor, "idempotency", key, hashlib.sha256(canonical(body).encode()).hexdigest(), present)
 
@@ -188,7 +188,7 @@ class Office:
 
     # What the firm does
 
-    def request[T](self, key: str | None = None, body: Any = None, present: Callable[[T], Any] = plain) -> Request[T]:
+    def request(self, key: str | None = None, body: Any = None, present: Callable[[Any], Any] = plain) -> Request[Any]:
         self.keys += 1
         return request(key or f"key-{self.keys}", body, present)
 

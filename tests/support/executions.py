@@ -49,7 +49,7 @@ class Scenario:
 def execute(stack: Deployment, machine: str, name: str = "first", tasks: Tasks | None = None, **how: Any) -> Execution:
     """Run the machine's scenario; what waits moves the office's clock."""
     given, clock = SCENARIOS[machine].given, stack.office.clock
-    wait = {"wait": lambda seconds: clock.advance(seconds=seconds)}
+    wait: dict[str, Any] = {"wait": lambda seconds: clock.advance(seconds=seconds)}
     return state_machines()[machine].execute(given, tasks or stack.tasks(machine), name=name, **wait, **how)
 
 
@@ -176,8 +176,8 @@ def renewed_and_charged(stack: Deployment) -> Any:
     """What is billed and owed, what each invoice was charged and with which result, and every entry of it; S4 holds.
 
     Ten days later, on each of which the schedules ran: a charge of which nobody knows whether the gateway was asked is cleared up
-    by the agenda, and made the next day if it was not. It counts as one of the tries, and its id is its own: the ids of payments
-    are left out, and how often a card was declined for now.
+    by the agenda, and made the next day if it was not. It uses up no try, and its id is its own: the ids of payments are left
+    out, and how often a card was declined for now.
     """
     office, books = stack.office, stack.office.books
     for day in range(1, 11):

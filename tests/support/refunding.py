@@ -245,7 +245,7 @@ def proved(office: Office, account_id: str) -> None:
     payments = [thing for thing in things if isinstance(thing, Payment)]
     credits = [thing for thing in things if isinstance(thing, Credit)]
     assert sum(item.open_minor for item in items) == balance.receivable_minor
-    lots = [*payments, *credits]
+    lots: list[Payment | Credit] = [*payments, *credits]
     assert sum(lot.available_minor for lot in lots) == balance.credit_minor
     assert set(balance.lots) == {lot.id for lot in lots if lot.available_minor}
     for item in items:

@@ -783,7 +783,13 @@ def balances(draw: st.DrawFn) -> Balance:
         sequence=draw(st.integers(0, 10**9)),
         last_hash=draw(st.text("0123456789abcdef", min_size=64, max_size=64)),
         look_again_on=draw(st.none() | dates),
-        dunning=DunningState(draw(st.integers(0, 9)), *(draw(st.none() | dates) for _ in range(3)), draw(st.integers(-400, 1))),
+        dunning=DunningState(
+            draw(st.integers(0, 9)),
+            draw(st.none() | dates),
+            draw(st.none() | dates),
+            draw(st.none() | dates),
+            draw(st.integers(-400, 1)),
+        ),
         top_up=draw(st.builds(TopUpState, st.none() | ids("inv"), st.none() | dates, st.integers(0, 10**9), maybe_text)),
         version=draw(versions),
     )

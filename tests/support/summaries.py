@@ -76,8 +76,8 @@ def run(office: Office) -> list[SummaryOutcome]:
         plan(office, due.id)
     if Automation.SUMMARIES not in office.firm.switches:
         return []
-    due, _ = office.books.due(AgendaKind.SUMMARY, now, None, 10**6)
-    return [summarise(office, thing.account_id, thing.id) for thing in due]
+    enrolled, _ = office.books.due(AgendaKind.SUMMARY, now, None, 10**6)
+    return [summarise(office, due.account_id, due.id) for due in enrolled]
 
 
 def enrolment(office: Office, account_id: str, schedule_id: str) -> SummaryEnrolment:

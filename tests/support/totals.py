@@ -104,7 +104,7 @@ def busy_firm() -> Past:
         payment = office.receive(account, 5000).body["id"]
         item = office.item(account, second)
         if item.open_minor:
-            office.allocate(account, payment, [Allocation(second, min(item.open_minor, 5000))])
+            office.allocate(account, payment, Allocation(second, min(item.open_minor, 5000)))
         assert office.item(account, first).entries
     entries = [entry for account in accounts for currency in ("EUR", "USD") for entry in office.entries(account, currency)]
     return Past(office, sorted(entries, key=lambda entry: entry.draft.recorded_at), accounts)

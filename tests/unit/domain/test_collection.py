@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import reduce
 
 import pytest
 from hypothesis import given
@@ -19,10 +20,18 @@ from remit.domain.collection import (
     Why,
     next_step,
 )
-from remit.domain.collection_attempts import attempts_so_far, counted_for, declined_for_good, outcome_of, reason_of, with_retry
+from remit.domain.collection_attempts import (
+    attempts_so_far,
+    counted_for,
+    declined_for_good,
+    not_charged_for,
+    outcome_of,
+    reason_of,
+    with_retry,
+)
 from remit.domain.errors import InvalidError
 from remit.domain.open_items import Collection, CollectionResult
-from remit.domain.payments import Collected, Dispute, DisputeStatus, Payment, PaymentStatus, Transaction
+from remit.domain.payments import Collected, Dispute, DisputeStatus, Ending, Payment, PaymentStatus, Transaction
 from remit.domain.terms import Method
 from tests.support.builders import CLERK, NOW, attempt, open_item, report_on
 
@@ -36,6 +45,7 @@ def april(day: int) -> date:
 
 
 DECLINE, HARD, HOLDER = Outcome.DECLINED, Outcome.HARD_DECLINE, Outcome.AUTHENTICATION_REQUIRED
+NOT_CHARGED = Outcome.NOT_CHARGED
 
 EXAMPLES: list[tuple[str, Attempts, date]] = [
     ("none", Attempts(), date(2026, 3, 31)),
@@ -62,6 +72,14 @@ EXAMPLES: list[tuple[str, Attempts, date]] = [
     ("none for this due date, authentication required for the one before", Attempts(0, HOLDER, date(2026, 3, 1)), april(1)),
     ("1, succeeded, and the amount is open again", Attempts(1, Outcome.SUCCEEDED, april(1)), april(4)),
     ("1, canceled by somebody", Attempts(1, Outcome.CANCELED, april(1)), april(4)),
+    ("none; a charge of 1 April never reached the gateway", Attempts(0, NOT_CHARGED, april(1)), april(1)),
+    ("none; a charge of 1 April never reached the gateway", Attempts(0, NOT_CHARGED, april(1)), april(2)),
+    ("3, declined; a charge of 8 April never reached the gateway", Attempts(3, NOT_CHARGED, april(8)), april(9)),
+    (
+        "1, hard decline; a charge of 2 April to another method never reached the gateway",
+        Attempts(1, NOT_CHARGED, april(2)),
+        april(3),
+    ),
 ]
 
 
@@ -111,6 +129,25 @@ def test_S4_declines_are_tried_again_as_often_as_the_policy_says_and_never_close
     assert all(
         later - earlier >= (wait or timedelta.max) for earlier, later, wait in zip(days, days[1:], distances, strict=False)
     )
+
+
+@given(policies, st.lists(st.sampled_from([DECLINE, NOT_CHARGED]), min_size=1, max_size=30))
+def test_S4_what_never_reached_the_gateway_takes_no_try_and_is_charged_the_next_day(
+    policy: RetryPolicy, fates: list[Outcome]
+) -> None:
+    """The schedule runs every day, and gives up only after as many declines as the policy allows."""
+    today, tried, outages, charges = APRIL, Attempts(), 0, 0
+    for fate in fates:
+        while (step := next_step(tried, policy, APRIL, today)).action is Action.WAIT:
+            assert tried.last is not NOT_CHARGED or tried.ended_on == today
+            today += timedelta(days=1)
+        if step.action is Action.STOP:
+            break
+        charges, outages = charges + 1, outages + (fate is NOT_CHARGED)
+        tried = Attempts(charges - outages, fate, today)
+    assert charges - outages <= len(policy.after_days) + 1
+    stopped = next_step(tried, policy, APRIL, today).action is Action.STOP
+    assert stopped == (charges - outages == len(policy.after_days) + 1 and tried.last is DECLINE)
 
 
 @given(policies, st.integers(0, 9), st.sampled_from(Outcome), st.integers(0, 200))
@@ -167,7 +204,12 @@ def lost(reason: str, method: Method) -> Payment:
             "authentication_required",
         ),
         (attempt(status=PaymentStatus.REQUIRES_ACTION), Outcome.AUTHENTICATION_REQUIRED, None),
-        (attempt(status=PaymentStatus.CANCELED, failure="not_charged"), Outcome.DECLINED, "not_charged"),
+        (attempt(status=PaymentStatus.CANCELED, failure="not_charged"), Outcome.NOT_CHARGED, "not_charged"),
+        (
+            replace(never_arrived("insufficient_funds", is_hard=False), status=PaymentStatus.CANCELED, failure="not_charged"),
+            Outcome.DECLINED,
+            "insufficient_funds",
+        ),
         (attempt(status=PaymentStatus.CANCELED, failure="canceled"), Outcome.CANCELED, "canceled"),
         (attempt(status=PaymentStatus.SUCCEEDED), Outcome.SUCCEEDED, None),
         (never_arrived("insufficient_funds", is_hard=False), Outcome.DECLINED, "insufficient_funds"),
@@ -207,6 +249,9 @@ def failed(
         (failed("lost_card", hard=True, next_due_on=april(20)), None, Outcome.HARD_DECLINE),
         (failed("authentication_required", hard=True), None, Outcome.AUTHENTICATION_REQUIRED),
         (replace(failed(), status=PaymentStatus.SUCCEEDED), None, None),
+        (replace(failed(), status=PaymentStatus.CANCELED, failure="not_charged"), april(2), None),
+        (replace(failed(number=4), status=PaymentStatus.CANCELED, failure="not_charged"), april(2), None),
+        (replace(failed(), collected=Collected(APRIL, 5, "visa 4242", not_charged=2)), april(3), None),
     ],
 )
 def test_S4_a_failed_attempt_says_when_it_is_tried_again_and_who_must_act(
@@ -235,6 +280,32 @@ def test_S5_attempts_count_for_the_latest_due_date_that_has_come() -> None:
     item = replace(open_item(), collection=Collection(NOW, CollectionResult.STARTED, "pay_1", due_on=april(10), attempts=2))
     assert [counted_for(item, april(day)) for day in (1, 10, 11)] == [(april(10), 2), (april(10), 2), (april(11), 0)]
     assert attempts_so_far(item, None, None, APRIL, "pm_visa") == Attempts()
+
+
+def test_S4_what_never_reached_the_gateway_is_counted_over_later_attempts() -> None:
+    noted = Collection(NOW, CollectionResult.STARTED, "pay_4", due_on=APRIL, attempts=4, not_charged=1)
+    item = replace(open_item(), collection=noted)
+    unheard = replace(failed(number=4), status=PaymentStatus.CANCELED, failure="not_charged")
+    assert [not_charged_for(item, last, APRIL) for last in (failed(number=4), unheard)] == [1, 2]
+    assert attempts_so_far(item, failed(number=4), APRIL, APRIL, "pm_visa").number == 3
+    assert attempts_so_far(item, unheard, APRIL, APRIL, "pm_visa") == Attempts(2, NOT_CHARGED, APRIL)
+    assert not_charged_for(item, unheard, april(20)) == 0, "each due date has its own tries"
+
+
+@given(st.permutations(["silence", PaymentStatus.FAILED, PaymentStatus.CANCELED]), st.booleans())
+def test_S4_G3_a_word_of_the_gateway_replaces_its_silence_in_any_order(order: list[str], hard: bool) -> None:
+    def heard(payment: Payment, fact: str) -> Payment:
+        if fact == "silence":
+            told = payment.end(Ending.NOT_CHARGED)
+        else:
+            at = list(PaymentStatus).index(PaymentStatus(fact))
+            report = replace(report_on(payment, PaymentStatus(fact), at, failure=f"is {fact}"), is_hard_failure=hard)
+            told = payment.with_report(report)
+        return with_retry(told, POLICY, APRIL)
+
+    first = attempt(saved_method="pm_visa", collected=Collected(APRIL, 1, "visa 4242"))
+    ends = {repr(reduce(heard, facts, first)) for facts in (order, [fact for fact in order if fact != "silence"])}
+    assert len(ends) == 1
 
 
 def test_S4_declined_methods_are_remembered_over_later_attempts() -> None:

@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_D11_a_message_with_its_letter_fits_into_a_write_unit_and_comes_back_to_
         "msg_1", "acc_1", template, rendered.template_version, "ap@customer.example", rendered.subject, MessageStatus.SENT,
         samples.NOW, samples.NOW, "0100019a-provider", html=rendered.html, text=rendered.text,
     )  # fmt: skip
-    record = to_record(message)
+    record: Any = to_record(message)
     assert len(record.content) < UNITS.get(name, 1) * WRITE_UNIT - BESIDE_CONTENT
     assert from_record(record) == replace(message, version=1)
 
@@ -43,7 +44,7 @@ def test_D11_no_dictionary_that_messages_were_written_with_is_lost(checksum: int
 
 def test_D11_a_message_from_before_letters_were_kept_can_be_read() -> None:
     message = Message("msg_1", "acc_1", "t", "t-1", "a@b.example", "s", MessageStatus.SENT, samples.NOW)
-    record = to_record(message)
+    record: Any = to_record(message)
     record.content = zlib.compress(
         b'{"id":"msg_1","account_id":"acc_1","template":"t","template_version":"t-1","to":"a@b.example","subject":"s","model":{"x":1},'
         b'"status":"sent","claimed_at":"2026-01-31T09:30:00Z"}'

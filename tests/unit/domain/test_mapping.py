@@ -345,7 +345,8 @@ def test_what_a_payment_rewrites_is_small() -> None:
     invoice, item, series = issued(WORDY)
     item = replace(item, entries=(1, 2, 3), payment_attempt="pay_01jdxq3z8k5m9n2p4r6t8v0w1z")
     assert item_bytes(stored(item)) <= KILOBYTE
-    assert item_bytes(stored(Balance(invoice.account_id, "EUR", 10**9, 10**9, 0, 0, 999, "f" * 64, TODAY))) <= KILOBYTE
+    balance = Balance(invoice.account_id, "EUR", 10**9, 10**9, sequence=999, last_hash="f" * 64, look_again_on=TODAY)
+    assert item_bytes(stored(balance)) <= KILOBYTE
     assert item_bytes(stored(series)) <= KILOBYTE
 
 

@@ -27,7 +27,8 @@ WHY = Circumstances(TODAY, NOW, CLERK)
 
 
 def operation(**figures: int) -> Operation:
-    return Operation(Balance("acc_1", "EUR", **{f"{name}_minor": amount for name, amount in figures.items()}), WHY)
+    amounts: dict[str, Any] = {f"{name}_minor": amount for name, amount in figures.items()}
+    return Operation(Balance("acc_1", "EUR", **amounts), WHY)
 
 
 def received(amount: int, **changes: Any) -> Payment:

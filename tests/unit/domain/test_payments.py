@@ -69,7 +69,7 @@ def test_G3_every_order_and_repetition_of_the_reports_gives_one_payment(said: li
     assert merged(attempt(), repeated) == merged(attempt(), said)
 
 
-@given(st.lists(reports, max_size=5), st.sampled_from(Ending), st.data())
+@given(st.lists(reports, max_size=5), st.sampled_from([why for why in Ending if why is not Ending.NOT_CHARGED]), st.data())
 def test_G3_why_we_ended_an_attempt_stays_whenever_the_gateway_says_that_it_is_over(
     said: list[GatewayReport], why: Ending, data: st.DataObject
 ) -> None:
@@ -103,6 +103,18 @@ def test_P4_money_that_comes_all_the_same_is_taken_in() -> None:
         payment = attempt().end(why).with_report(report_on(attempt(), SUCCEEDED, 1))
         assert (payment.status, payment.failure) == (SUCCEEDED, None)
         assert payment.end(why) == payment
+
+
+@given(st.lists(reports, max_size=5), st.data())
+def test_G3_that_the_gateway_never_heard_of_a_charge_is_taken_back_by_whatever_it_says(
+    said: list[GatewayReport], data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(said)))
+    ended = merged(merged(attempt(), said[:at]).end(Ending.NOT_CHARGED), said[at:])
+    if any(report.status not in (None, PENDING) for report in said):
+        assert ended == merged(attempt(), said)
+    elif all(report.status is None for report in said):
+        assert (ended.status, ended.failure) == (CANCELED, "not_charged")
 
 
 def test_P4_a_charge_that_the_gateway_did_not_know_may_still_be_heard_of() -> None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from tests.support.builders import TODAY, account
 amounts = st.integers(0, 10**9)
 
 
-def wallet(paid: int, given: int = 0, **more: int) -> Balance:
+def wallet(paid: int, given: int = 0, **more: Any) -> Balance:
     return Balance("acc_1", "EUR", wallet_minor=paid, granted_minor=given, **more)
 
 

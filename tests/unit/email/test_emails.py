@@ -236,11 +236,13 @@ def test_an_exemption_gives_its_reason() -> None:
 
 def test_what_was_paid_is_subtracted_and_a_settled_invoice_asks_for_nothing() -> None:
     issued, item = samples.invoice()
-    part_paid = models.invoice_issued(samples.firm(), samples.account(), issued, item.settle(27_379, 2), TODAY, samples.PAY_LINK)
+    part_paid = models.invoice_issued(
+        samples.firm(), samples.account(), issued, item.settle(27_379, "pay_1"), TODAY, samples.PAY_LINK
+    )
     assert_both_say(render("invoice_issued", part_paid), "Paid or credited so far", "EUR 273.79", "EUR 1,000.00")
 
     paid = models.invoice_issued(
-        samples.firm(), samples.account(), issued, item.settle(item.open_minor, 2), TODAY, samples.PAY_LINK
+        samples.firm(), samples.account(), issued, item.settle(item.open_minor, "pay_1"), TODAY, samples.PAY_LINK
     )
     settled = render("invoice_issued", paid)
     assert settled.subject == "Invoice INV-2026-000482 from Northwind Cloud B.V."
@@ -413,7 +415,7 @@ def test_hostile_names_are_inert() -> None:
     sent = samples.notice(overdue_items(), today)
     for template, model in (
         ("invoice_issued", models.invoice_issued(firm, account, issued, item, TODAY, samples.PAY_LINK)),
-        ("payment_received", models.payment_received(firm, account, payment, [item.settle(item.total_minor, 2)])),
+        ("payment_received", models.payment_received(firm, account, payment, [item.settle(item.total_minor, "pay_1")])),
         ("dunning_tier_2", models.dunning_notice(firm, account, sent, today, {})),
         ("account_summary_open", models.open_invoices(firm, account, samples.open_summary(), {})),
         (

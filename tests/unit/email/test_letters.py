@@ -40,9 +40,9 @@ def test_an_invoice_letter_links_to_its_invoice() -> None:
 def test_a_receipt_links_to_what_is_still_open_only() -> None:
     _, item = samples.invoice()
     firm, account = samples.firm(), samples.account()
-    part = LETTERS.receipt(firm, account, samples.payment(item, 100), [item.settle(100, 2)], samples.NOW)
+    part = LETTERS.receipt(firm, account, samples.payment(item, 100), [item.settle(100, "pay_1")], samples.NOW)
     full = LETTERS.receipt(
-        firm, account, samples.payment(item, item.total_minor), [item.settle(item.total_minor, 2)], samples.NOW
+        firm, account, samples.payment(item, item.total_minor), [item.settle(item.total_minor, "pay_1")], samples.NOW
     )
     assert (part.template, full.template) == ("payment_received", "payment_received")
     assert opened(part) == [PaymentLink(account.id, item.invoice_id)]

@@ -116,7 +116,8 @@ def test_N4_a_letter_runs_no_script(source: str) -> None:
 
 def test_N4_a_letter_that_asks_for_money_needs_its_link_in_both_parts() -> None:
     for part in ("html", "text"):
-        error = refused(replace(own(), **{part: "Please pay {{ invoice.due.text }}."}))
+        change: dict[str, Any] = {part: "Please pay {{ invoice.due.text }}."}
+        error = refused(replace(own(), **change))
         assert (error.facts["part"], error.facts["reason"]) == (
             part,
             "the letter asks for money and has no link to pay it",

@@ -13,6 +13,7 @@ from remit.usecases.ports import Letter, message_ref
 from remit.usecases.send_message import send_once
 from remit.usecases.set_firm import set_firm
 from tests.scenarios.template import functions
+from tests.support import collection as col
 from tests.support.builders import ALL_ON, Office, firm
 from tests.support.handlers import CONTEXT, answered, http_event
 
@@ -59,7 +60,20 @@ def test_S4_what_follows_a_failure_is_taken_from_its_event_where_it_says_so(offi
     told = sample("notifications/payment_failed_unknown")["detail"]
     assert module._plan(told).next_attempt_on.isoformat() == "2026-02-03"
     assert module._plan({"payment_id": "pay_1"}) == module.RetryPlan()
-    assert module._plan({"must_act": True}).must_act
+    assert module._plan({"payer_must_act": "hard_decline"}).must_act
+
+
+def test_S4_the_letter_of_a_charge_that_cannot_help_any_more_asks_the_payer_to_act(office: Office, deployed: Deployed) -> None:
+    """From the gateway's answer to the letter: what the outbox publishes is what the notifications read."""
+    outbox, notifications = deployed("outbox"), deployed("notifications")
+    account_id = col.collecting(office, "pm_visa")
+    office.invoice(account_id)
+    office.clock.advance(days=30)
+    office.gateway.outcomes["pm_visa"] = col.HARD
+    col.run(office, account_id)
+    told = [entry for record in office.books.stream_records() if (entry := outbox.event_of(record))]
+    (failed,) = [json.loads(entry["Detail"]) for entry in told if entry["DetailType"] == "PaymentFailed"]
+    assert notifications._plan(failed) == notifications.RetryPlan(None, must_act=True)
 
 
 # What SES says

@@ -10,7 +10,9 @@ import pytest
 from remit.domain.errors import TransientError
 from remit.domain.payments import Allocation, PaymentStatus
 from remit.usecases.tell_card_expiry import tell_card_expiry
+from tests.fakes import Fault
 from tests.support import collection as col
+from tests.support import payments as pay
 from tests.support.builders import NOW, Office, firm, report_on
 from tests.support.handlers import CONTEXT, load
 
@@ -145,6 +147,24 @@ def test_S4_a_failed_attempt_tells_what_the_letter_needs_once(
             },
         )
     ]
+
+
+def test_S4_a_charge_that_never_reached_the_gateway_is_no_failed_payment(outbox: ModuleType, office: Office) -> None:
+    """An outage is none of the customer's doing: nobody is told until the charge that takes its place is declined."""
+    account_id = col.collecting(office, "pm_visa")
+    invoice_id = office.invoice(account_id)
+    office.clock.advance(days=30)
+    office.gateway.outcomes["pm_visa"] = col.SOFT
+    before = len(office.books.stream_records())
+    office.trouble.strike(Fault.THROTTLE, on="charge")
+    col.run(office, account_id)
+    office.clock.advance(hours=2)
+    unheard = pay.resolve(office, col.attempts(office, invoice_id)[0]).payment
+    assert (unheard.failure, published(outbox, office, before)) == ("not_charged", [])
+    office.clock.advance(days=1)
+    col.run(office, account_id)
+    ((name, detail),) = published(outbox, office, before)
+    assert (name, detail["attempt"], detail["next_attempt_on"]) == ("PaymentFailed", 2, "2026-04-05")
 
 
 def test_S4_P8_a_debit_that_comes_back_is_told_of_as_a_failed_attempt(outbox: ModuleType, office: Office) -> None:

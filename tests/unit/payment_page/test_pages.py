@@ -91,7 +91,7 @@ def test_statuses_say_what_happened() -> None:
 
 
 def test_the_invoice_page_shows_all_that_the_payer_needs() -> None:
-    page = pages.invoice_page(pages.invoice_view(samples.firm(), ISSUED, ITEM.settle(27_379, 2), TODAY))
+    page = pages.invoice_page(pages.invoice_view(samples.firm(), ISSUED, ITEM.settle(27_379, "pay_1"), TODAY))
     for fact in (
         "Northwind Cloud B.V.",
         "Blue Harbour Trading GmbH",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -153,7 +154,12 @@ def test_C6_credit_notes_have_a_gapless_series_of_their_own(office: Office, acco
 
 def test_C6_what_makes_no_sense_is_refused(office: Office, account_id: str) -> None:
     invoice_id = office.invoice(account_id)
-    for wishes, code in ([(2,), "no_such_line"], [(1, 1), "duplicate_line"], [((1, 0),), "amount_not_positive"]):
+    refusals: tuple[tuple[tuple[Any, ...], str], ...] = (
+        ((2,), "no_such_line"),
+        ((1, 1), "duplicate_line"),
+        (((1, 0),), "amount_not_positive"),
+    )
+    for wishes, code in refusals:
         with refused(office.books, code, InvalidError):
             credit_note(office, account_id, invoice_id, *wishes)
     with refused(office.books, "invoice_not_found", NotFoundError):

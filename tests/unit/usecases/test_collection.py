@@ -3,6 +3,7 @@
 import contextlib
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +14,14 @@ from remit.domain.collection import Outcome, RetryPolicy
 from remit.domain.collection_attempts import outcome_of
 from remit.domain.errors import ConflictError, RemitError
 from remit.domain.open_items import CollectionResult
-from remit.domain.payments import Allocation, DisputeStatus, PaymentStatus
+from remit.domain.payments import Allocation, DisputeStatus, Payment, PaymentStatus
 from remit.usecases.ports import AgendaKind
 from remit.usecases.read_timeline import read_timeline
 from remit.usecases.tell_card_expiry import tell_card_expiry
 from tests.fakes import Fault, MachineDiedError
 from tests.support import collection as col
 from tests.support import payments as pay
-from tests.support.builders import Office
+from tests.support.builders import Office, report_on
 
 DUE = date(2026, 4, 1)
 
@@ -195,19 +196,103 @@ def test_S4_P4_while_an_outcome_is_unknown_nothing_else_is_charged(office: Offic
     assert charged_on(office, invoice_id) == [DUE, DUE.replace(day=9)], "three days after the failure was known"
 
 
-def test_S4_a_charge_that_the_gateway_never_came_to_know_counts_as_an_attempt(
-    office: Office, account_id: str, invoice_id: str
-) -> None:
+def goes_unheard(office: Office, account_id: str, invoice_id: str) -> Payment:
+    """Today's charge does not reach the gateway, which says two hours later that it knows of none."""
     office.trouble.strike(Fault.THROTTLE, on="charge")
     col.run(office, account_id)
     office.clock.advance(hours=2)
-    pay.resolve(office, col.attempts(office, invoice_id)[0])
+    return pay.resolve(office, col.attempts(office, invoice_id)[-1]).payment
+
+
+def test_S4_a_charge_that_never_reached_the_gateway_is_made_again_the_next_day(
+    office: Office, account_id: str, invoice_id: str
+) -> None:
+    goes_unheard(office, account_id, invoice_id)
     standing = col.standing(office, account_id, invoice_id)
     assert standing is not None
-    assert [(each.outcome, each.reason) for each in standing.attempts] == [(Outcome.DECLINED, "not_charged")]
-    office.clock.advance(days=3)
+    assert (standing.next_on, standing.why) == (DUE.replace(day=2), "retry_later")
+    (told,) = standing.attempts
+    assert (told.outcome, told.reason, told.retry_on) == (Outcome.NOT_CHARGED, "not_charged", DUE.replace(day=2))
+    col.run(office, account_id)
+    assert len(col.attempts(office, invoice_id)) == 1
+    office.clock.advance(days=1)
+    col.run(office, account_id)
+    first, second = col.attempts(office, invoice_id)
+    assert (office.gateway.calls, len({first.id, second.id})) == ([first.id, second.id], 2)
+    assert office.item(account_id, invoice_id).open_minor == 0
+    pay.proves(office, account_id)
+
+
+def test_S4_what_never_reached_the_gateway_uses_up_no_try(office: Office, account_id: str, invoice_id: str) -> None:
+    office.gateway.outcomes["pm_visa"] = col.SOFT
+    unheard = {2, 3, 6}
+    for number in range(1, 8):
+        if number in unheard:
+            office.trouble.strike(Fault.THROTTLE, on="charge")
+        while len(col.attempts(office, invoice_id)) < number:
+            col.run(office, account_id)
+            office.clock.advance(days=1)
+        pay.resolve(office, col.attempts(office, invoice_id)[-1])
+    made = col.attempts(office, invoice_id)
+    assert [each.collected and each.collected.number for each in made] == [1, 2, 3, 4, 5, 6, 7]
+    assert [number for number, each in enumerate(made, 1) if outcome_of(each) is Outcome.NOT_CHARGED] == sorted(unheard)
+    office.clock.advance(days=20)
+    col.run(office, account_id)
+    standing = col.standing(office, account_id, invoice_id)
+    assert standing is not None
+    assert (standing.why, len(standing.attempts)) == ("retries_exhausted", 7)
+    col.keeps_its_promises(office, invoice_id)
+
+
+@pytest.mark.parametrize("when", ["before the next charge", "after it"])
+def test_S4_P4_money_of_a_charge_that_was_thought_unheard_of_is_taken_in(
+    office: Office, account_id: str, invoice_id: str, when: str
+) -> None:
+    """Before the next charge nothing else is charged; after it, it is the customer's credit, and nothing is lost."""
+    first = goes_unheard(office, account_id, invoice_id)
+    late = replace(report_on(first, PaymentStatus.SUCCEEDED), occurred_at=office.clock.now())
+    if when == "before the next charge":
+        office.gateway_says(late, "evt_late")
+    office.clock.advance(days=1)
+    col.run(office, account_id)
+    if when == "after it":
+        office.gateway_says(late, "evt_late")
+    charges = 1 if when == "before the next charge" else 2
+    assert len(col.attempts(office, invoice_id)) == charges
+    assert (office.item(account_id, invoice_id).open_minor, office.balance(account_id).credit_minor) == (0, 12100 * (charges - 1))
+    pay.proves(office, account_id)
+
+
+@pytest.mark.parametrize("outcome", [col.SUCCESS, col.SOFT, col.HARD, col.PROCESSING])
+def test_S4_P4_the_gateway_is_asked_once_more_before_another_charge(
+    office: Office, account_id: str, invoice_id: str, outcome: Any
+) -> None:
+    """It knew of the charge after all, and its webhook did not come: that decides, and no second one is made."""
+    first = goes_unheard(office, account_id, invoice_id)
+    office.gateway.charged[first.id], *failure = outcome
+    office.gateway.failures[first.id] = tuple(failure)
+    office.clock.advance(days=1)
+    for _ in range(2):
+        col.run(office, account_id)
+    (known,) = col.attempts(office, invoice_id)
+    assert (known.status, office.gateway.calls) == (outcome[0], [first.id])
+    col.keeps_its_promises(office, invoice_id)
+    pay.proves(office, account_id)
+
+
+def test_S4_while_the_gateway_does_not_answer_nothing_is_charged_beside_what_it_may_know(
+    office: Office, account_id: str, invoice_id: str
+) -> None:
+    goes_unheard(office, account_id, invoice_id)
+    for _ in range(3):
+        office.clock.advance(days=1)
+        office.trouble.strike(Fault.THROTTLE, on="look_up")
+        col.run(office, account_id)
+    assert len(col.attempts(office, invoice_id)) == 1
+    office.clock.advance(days=1)
     col.run(office, account_id)
     assert office.item(account_id, invoice_id).open_minor == 0
+    assert charged_on(office, invoice_id) == [DUE, DUE.replace(day=5)]
 
 
 def test_S4_P8_a_debit_that_comes_back_is_a_failed_attempt_with_its_reason(office: Office) -> None:

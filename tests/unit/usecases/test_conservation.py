@@ -83,7 +83,7 @@ def _credit_note(at: Scene, n: int, minor: int) -> None:
 
 
 def _cancel(at: Scene, n: int, minor: int) -> None:
-    how = [RefundChoice.SUGGESTED, RefundChoice.NONE, minor // 2 or 1][n % 3]
+    how = (RefundChoice.SUGGESTED, RefundChoice.NONE, minor // 2 or 1)[n % 3]
     cancel(at.office, at.account_id, at.one(OpenItem, n).invoice_id, how, items=lines((1, minor)))
 
 
@@ -125,7 +125,7 @@ def _approve(at: Scene, n: int, minor: int) -> None:
 
 
 def _reverse(at: Scene, n: int, minor: int) -> None:
-    things = [*at.office.books.all(Credit), *at.office.books.all(Refund)]
+    things: list[Credit | Refund] = [*at.office.books.all(Credit), *at.office.books.all(Refund)]
     if things:
         reverse(at.office, at.account_id, things[n % len(things)].id)
 

@@ -33,7 +33,7 @@ def assert_complete(office: Office, last: int) -> None:
     """Every number from 1 on is there once, as an invoice or spoiled, in the order of dates; and all books are sound."""
     proof = prove_numbers(SERIES, office.books, office.books)
     assert (proof.last, proof.count, proof.pending, proof.gaps) == (last, last, 0, ())
-    documents = [*office.books.all(Invoice), *office.books.all(SpoiledNumber)]
+    documents: list[Invoice | SpoiledNumber] = [*office.books.all(Invoice), *office.books.all(SpoiledNumber)]
     numbers = sorted((each.number if isinstance(each, Invoice) else each.id, each.issued_on) for each in documents)
     assert len({number for number, _ in numbers}) == last
     assert [day for _, day in numbers] == sorted(day for _, day in numbers)

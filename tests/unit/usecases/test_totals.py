@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from remit.domain.errors import ConflictError, LedgerBrokenError, RuleError, TransientError
 from remit.domain.journal import Balance, JournalEntry, Posting, Side
 from remit.domain.totals import ChainMark, Totals, TotalsGenerations
+from remit.usecases.idempotency import ATTEMPTS
 from remit.usecases.ports import chain_mark_ref
-from remit.usecases.project_entries import ATTEMPTS, MAX_ENTRIES
+from remit.usecases.project_entries import MAX_ENTRIES
 from remit.usecases.read_totals import ageing, month_totals, status_counts
 from remit.usecases.rebuild_totals import begin, compare, finish, rebuild_page
 from tests.fakes import FakeBooks, Fault, MachineDiedError

@@ -116,8 +116,12 @@ class MoneyRulesBody(Body):
     """What the firm decides about credits, refunds and lost disputes."""
 
     credits_pay_instalments: Flag = False
-    refund_limits: dict[Currency, AmountMinor] = Field({}, description="The largest refund that one person may make alone")
-    hold_refunds: Flag = Field(True, description="Card refunds wait for the end of the gateway's day, and can be canceled")
+    refund_limits: dict[Currency, AmountMinor] = Field(
+        default={}, description="The largest refund that one person may make alone"
+    )
+    hold_refunds: Flag = Field(
+        default=True, description="Card refunds wait for the end of the gateway's day, and can be canceled"
+    )
     gateway_time_zone: TimeZone = "UTC"
     lost_dispute: LostDispute = LostDispute.REOPEN
 

@@ -414,7 +414,9 @@ class CollectionAttemptView(View):
     made_at: datetime
     method_label: str = Field(description="What the customer knows the method by, such as `visa 4242`")
     amount_minor: int
-    outcome: Outcome
+    outcome: Outcome = Field(
+        description="`not_charged`: it never reached the gateway, is made again the next day, and is none of `collection_retries`"
+    )
     reason: str | None = Field(description="Why it failed, in the gateway's words")
     retry_on: date | None = Field(description="When what failed is tried again; null: not by itself")
 

@@ -41,7 +41,7 @@ class RetryPolicy:
             )
 
     def wait_after(self, number: int) -> timedelta | None:
-        """How long to wait after attempt `number` (from 1) has failed; None: it was the last.
+        """How long to wait after try `number` (from 1) has failed; None: it was the last.
 
         >>> [RetryPolicy((3, 5, 7)).wait_after(number).days for number in (1, 2, 3)], RetryPolicy((3,)).wait_after(2)
         ([3, 2, 2], None)
@@ -53,7 +53,8 @@ class RetryPolicy:
 
 class Outcome(StrEnum):
     """What an attempt came to. `DECLINED` may go through later; `HARD_DECLINE` never will from that method;
-    `AUTHENTICATION_REQUIRED`: the payer has to confirm it; `CANCELED`: by somebody, on purpose."""
+    `AUTHENTICATION_REQUIRED`: the payer has to confirm it; `CANCELED`: by somebody, on purpose; `NOT_CHARGED`: the gateway
+    never came to know it, as in an outage, which says nothing of the payer."""
 
     UNDER_WAY = "under_way"
     SUCCEEDED = "succeeded"
@@ -61,7 +62,11 @@ class Outcome(StrEnum):
     HARD_DECLINE = "hard_decline"
     AUTHENTICATION_REQUIRED = "authentication_required"
     CANCELED = "canceled"
+    NOT_CHARGED = "not_charged"
 
+
+NOT_CHARGED_AGAIN_AFTER = timedelta(days=1)
+"""When a charge that the gateway never came to know is made again. It uses up no try."""
 
 PAYER_MUST_ACT = (Outcome.HARD_DECLINE, Outcome.AUTHENTICATION_REQUIRED)
 
@@ -77,8 +82,8 @@ class MethodStanding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What was tried so far. `number`: how many for this due date. `last` and `ended_on` are of the last attempt, which may
-    have been for an earlier due date; None when there was none."""
+    """What was tried so far. `number`: how often for this due date, without what never reached the gateway. `last` and
+    `ended_on` are of the last attempt, which may have been for an earlier due date; None when there was none."""
 
     number: int = 0
     last: Outcome | None = None
@@ -155,6 +160,10 @@ def next_step(attempts: Attempts, policy: RetryPolicy, due_on: date, today: date
     | none for this due date, authentication required for the one before | 1 April | charge: due |
     | 1, succeeded, and the amount is open again | 4 April | stop: paid before |
     | 1, canceled by somebody | 4 April | stop: canceled |
+    | none; a charge of 1 April never reached the gateway | 1 April | wait until 2 April: retry later |
+    | none; a charge of 1 April never reached the gateway | 2 April | charge: retry |
+    | 3, declined; a charge of 8 April never reached the gateway | 9 April | charge: retry |
+    | 1, hard decline; a charge of 2 April to another method never reached the gateway | 3 April | charge: retry |
     """
     if today < due_on:
         return Step(Action.WAIT, Why.NOT_DUE, due_on)
@@ -164,6 +173,8 @@ def next_step(attempts: Attempts, policy: RetryPolicy, due_on: date, today: date
         return Step(Action.STOP, Why.HARD_DECLINE)
     if attempts.last in PAYER_MUST_ACT and attempts.method is MethodStanding.OTHER:
         return Step(Action.CHARGE, Why.NEW_METHOD)
+    if attempts.last is Outcome.NOT_CHARGED and attempts.ended_on is not None:
+        return _retry(attempts.ended_on + NOT_CHARGED_AGAIN_AFTER, today)
     if attempts.number == 0 or attempts.last is None:
         return Step(Action.CHARGE, Why.DUE)
     if why := _ENDED.get(attempts.last):
@@ -171,5 +182,8 @@ def next_step(attempts: Attempts, policy: RetryPolicy, due_on: date, today: date
     wait = policy.wait_after(attempts.number)
     if wait is None or attempts.ended_on is None:
         return Step(Action.STOP, Why.RETRIES_EXHAUSTED)
-    retry_on = attempts.ended_on + wait
+    return _retry(attempts.ended_on + wait, today)
+
+
+def _retry(retry_on: date, today: date) -> Step:
     return Step(Action.CHARGE, Why.RETRY) if retry_on <= today else Step(Action.WAIT, Why.RETRY_LATER, retry_on)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from remit.domain.collection import PAYER_MUST_ACT, Attempts, MethodStanding, Outcome, RetryPolicy
+from remit.domain.collection import NOT_CHARGED_AGAIN_AFTER, PAYER_MUST_ACT, Attempts, MethodStanding, Outcome, RetryPolicy
 from remit.domain.open_items import OpenItem
 from remit.domain.payments import AUTHENTICATION_REQUIRED, DisputeStatus, Ending, Payment, PaymentStatus, Transaction
 from remit.domain.terms import Method
@@ -26,7 +26,7 @@ _OUTCOME: Mapping[PaymentStatus, Outcome] = {
 
 def outcome_of(attempt: Payment) -> Outcome:
     """What the attempt came to, by all that the gateway has said of it. A debit that came back is a failed attempt, with the
-    reason it carries; a charge that the gateway never came to know is one that may be tried again."""
+    reason it carries."""
     if returned := _returned(attempt):
         return Outcome.DECLINED if returned.is_soft else Outcome.HARD_DECLINE
     if attempt.status is PaymentStatus.FAILED and attempt.failure == AUTHENTICATION_REQUIRED:
@@ -34,7 +34,7 @@ def outcome_of(attempt: Payment) -> Outcome:
     if attempt.status is PaymentStatus.FAILED and (attempt.is_hard_failure or any(each.is_hard for each in _failures(attempt))):
         return Outcome.HARD_DECLINE
     if attempt.status is PaymentStatus.CANCELED and attempt.failure == Ending.NOT_CHARGED:
-        return Outcome.DECLINED
+        return Outcome.DECLINED if _failures(attempt) else Outcome.NOT_CHARGED
     return _OUTCOME[attempt.status]
 
 
@@ -81,8 +81,9 @@ def attempts_so_far(item: OpenItem, last: Payment | None, ended_on: date | None,
     """What was tried for the invoice, for a due date and a method."""
     if last is None:
         return Attempts()
-    _, number = counted_for(item, due_on)
-    return Attempts(number, outcome_of(last), ended_on, _standing(method_id, last, declined_for_good(item, last)))
+    _, made = counted_for(item, due_on)
+    tries = made - not_charged_for(item, last, due_on)
+    return Attempts(tries, outcome_of(last), ended_on, _standing(method_id, last, declined_for_good(item, last)))
 
 
 def counted_for(item: OpenItem, due_on: date) -> tuple[date, int]:
@@ -92,6 +93,14 @@ def counted_for(item: OpenItem, due_on: date) -> tuple[date, int]:
     if noted is None or noted.due_on is None or due_on > noted.due_on:
         return due_on, 0
     return noted.due_on, noted.attempts
+
+
+def not_charged_for(item: OpenItem, last: Payment | None, due_on: date) -> int:
+    """How many of the attempts that count for a due date never reached the gateway."""
+    _, made = counted_for(item, due_on)
+    if item.collection is None or last is None or not made:
+        return 0
+    return item.collection.not_charged + (outcome_of(last) is Outcome.NOT_CHARGED)
 
 
 def declined_for_good(item: OpenItem, last: Payment | None) -> tuple[str, ...]:
@@ -120,7 +129,9 @@ def with_retry(attempt: Payment, policy: RetryPolicy, ended_on: date) -> Payment
         return attempt
     outcome = outcome_of(attempt)
     days: list[date] = []
-    if outcome is Outcome.DECLINED and (wait := policy.wait_after(collected.number)):
+    if outcome is Outcome.NOT_CHARGED:
+        days.append(ended_on + NOT_CHARGED_AGAIN_AFTER)
+    if outcome is Outcome.DECLINED and (wait := policy.wait_after(collected.tries)):
         days.append(ended_on + wait)
     if outcome in (Outcome.DECLINED, Outcome.AUTHENTICATION_REQUIRED) and collected.next_due_on:
         days.append(max(ended_on, collected.next_due_on))

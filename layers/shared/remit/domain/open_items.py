@@ -114,7 +114,8 @@ class Collection:
     """The last look at an invoice that is collected: when, and what came of it.
 
     `payment_id` is the last attempt, number `attempts` of those for the due date `due_on`. `declined`: the methods that an
-    earlier attempt has shown to be declined for good. All attempts are payments that say so themselves (`Collected`).
+    earlier attempt has shown to be declined for good; `not_charged`: how many of the earlier attempts for that due date never
+    reached the gateway. All attempts are payments that say so themselves (`Collected`).
     """
 
     at: datetime
@@ -123,6 +124,7 @@ class Collection:
     due_on: date | None = None
     attempts: int = 0
     declined: tuple[str, ...] = ()
+    not_charged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,10 @@ class OpenItem:
     def due_on(self, day: date) -> int:
         """What is due by that day: the open amount of the parts whose date has come (S5)."""
         return sum(part.open_minor for part in self.parts if part.due_date and part.due_date <= day)
+
+    def collected_by(self, day: date) -> "OpenItem":
+        """To be looked at by collection on `day` at the latest."""
+        return replace(self, collect_on=min(day, self.collect_on or day))
 
     def last_due_by(self, day: date) -> date | None:
         """The latest due date of an open part that has come by `day`."""

@@ -90,7 +90,9 @@ class Ending(StrEnum):
     NOT_CHARGED = "not_charged"
 
 
-_OURS = frozenset(str(ending) for ending in Ending)
+_FINAL = frozenset(str(ending) for ending in Ending if ending is not Ending.NOT_CHARGED)
+"""Endings that no word of the gateway replaces, unless there is money. That it never heard of a charge is taken back by
+whatever it says of it."""
 _BEFORE_ALL_REPORTS = datetime.min.replace(tzinfo=UTC)
 
 
@@ -199,7 +201,8 @@ class Fee:
 @dataclass(frozen=True, slots=True)
 class Collected:
     """That a payment was asked for by automatic collection (S4): as attempt `number` (from 1) for the due date `due_on`,
-    from the method that the customer knows by `method_label`. `next_due_on`: when the next part falls due.
+    from the method that the customer knows by `method_label`. `next_due_on`: when the next part falls due. `not_charged`: how
+    many of the attempts before it never reached the gateway.
 
     Once it has failed, `failed_as` says how, and `retry_on` when it is tried again; None: not by itself.
     """
@@ -210,6 +213,12 @@ class Collected:
     next_due_on: date | None = None
     retry_on: date | None = None
     failed_as: Outcome | None = None
+    not_charged: int = 0
+
+    @property
+    def tries(self) -> int:
+        """Which of the retry policy's tries it is."""
+        return self.number - self.not_charged
 
     @property
     def payer_must_act(self) -> Outcome | None:
@@ -390,8 +399,8 @@ class Payment:
 
     @property
     def is_ended_by_us(self) -> bool:
-        """Whether the attempt is over because we ended it, and not by the gateway's word alone."""
-        return self.status is PaymentStatus.CANCELED and self.failure in _OURS
+        """Whether the attempt is over because we ended it, and not by the gateway's word, or silence, alone."""
+        return self.status is PaymentStatus.CANCELED and self.failure in _FINAL
 
     @property
     def is_on_page(self) -> bool:
@@ -434,16 +443,18 @@ class Payment:
 
     def _gives_way_to(self, status: PaymentStatus, report: GatewayReport) -> bool:
         """Before the first report anything does, but a page that we closed: nobody can have paid on it, or failed to, since."""
-        if self.reported_at is None and not (self.is_ended_by_us and self.failure != Ending.NOT_CHARGED):
+        if self.reported_at is None and not self.is_ended_by_us:
             return True
         mine = _rank(self.status, self.reported_at or _BEFORE_ALL_REPORTS, self.failure)
         return _rank(status, report.occurred_at, report.failure) > mine
 
     def end(self, why: Ending) -> "Payment":
         """Note that the attempt can bring nothing any more, and why we ended it. The gateway's word that it is over may come
-        before or after, and does not replace the reason; money that came, or is on its way, stands."""
+        before or after, and does not replace the reason; money that came, or is on its way, stands. Of a charge that it never
+        heard of, any word of it stands."""
         waiting = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED, PaymentStatus.CANCELED)
-        if self.status not in waiting or self.is_ended_by_us:
+        was_heard_of = why is Ending.NOT_CHARGED and self.status is not PaymentStatus.PENDING
+        if self.status not in waiting or self.is_ended_by_us or was_heard_of:
             return self
         return replace(self, status=PaymentStatus.CANCELED, failure=str(why), is_hard_failure=False, look_up_at=None)
 

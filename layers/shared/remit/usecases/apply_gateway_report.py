@@ -86,7 +86,7 @@ def _collect_again(operation: Operation, returned: Payment) -> None:
     for share in returned.intended:
         item = operation.item(share.invoice_id) if operation.holds(OpenItem, share.invoice_id) else None
         if retry_on and item and item.open_minor:
-            operation.change(replace(item, collect_on=min(retry_on, item.collect_on or retry_on)))
+            operation.change(item.collected_by(retry_on))
 
 
 def touched_items(payment: Payment, loaded: Loaded, books: Books) -> dict[str, OpenItem]:

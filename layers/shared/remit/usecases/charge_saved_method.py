@@ -45,12 +45,14 @@ NOT_FOR_LATER = (Method.BANK_DEBIT,)
 @dataclass(frozen=True, slots=True)
 class PlannedAttempt:
     """An attempt that a schedule makes: number `number` for the due date `due_on`, decided on `item_version` of the invoice's
-    open item. `declined`: the methods that were declined for good by then."""
+    open item. `declined`: the methods that were declined for good by then; `not_charged`: how many of the attempts for that
+    due date never reached the gateway."""
 
     due_on: date
     number: int
     item_version: int
     declined: tuple[str, ...] = ()
+    not_charged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,12 @@ def _collected(
         raise RuleError("collection_overtaken", f"Invoice {item.number} changed while it was collected.")
     today = firm.today(now)
     next_due_on = item.next_due_after(today)
-    wait = firm.collection_retries.wait_after(planned.number)
+    collected = Collected(planned.due_on, planned.number, saved.label, next_due_on, not_charged=planned.not_charged)
+    wait = firm.collection_retries.wait_after(collected.tries)
     days = [day for day in (next_due_on, today + wait if wait else None) if day]
-    note = Collection(now, CollectionResult.STARTED, attempt.id, planned.due_on, planned.number, planned.declined)
-    collected = Collected(planned.due_on, planned.number, saved.label, next_due_on)
+    note = Collection(
+        now, CollectionResult.STARTED, attempt.id, planned.due_on, planned.number, planned.declined, planned.not_charged
+    )
     return replace(attempt, collected=collected), replace(item, collect_on=min(days, default=None), collection=note)
 
 

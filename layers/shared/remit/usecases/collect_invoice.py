@@ -5,13 +5,21 @@ from datetime import date, timedelta
 
 from remit.domain.accounts import Account
 from remit.domain.actor import Actor, Channel
-from remit.domain.collection import Action, Step, Why, next_step
-from remit.domain.collection_attempts import attempts_so_far, counted_for, declined_for_good, ended_at
-from remit.domain.errors import RuleError
+from remit.domain.collection import NOT_CHARGED_AGAIN_AFTER, Action, Outcome, Step, Why, next_step
+from remit.domain.collection_attempts import (
+    attempts_so_far,
+    counted_for,
+    declined_for_good,
+    ended_at,
+    not_charged_for,
+    outcome_of,
+)
+from remit.domain.errors import RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.journal import canonical
 from remit.domain.open_items import Collection, CollectionResult, OpenItem
-from remit.domain.payments import Payment
+from remit.domain.payments import Payment, PaymentStatus
+from remit.usecases.apply_gateway_report import note_answer
 from remit.usecases.charge_saved_method import ChargeWish, PlannedAttempt, charge_saved_method
 from remit.usecases.idempotency import Request, persist
 from remit.usecases.loading import need, need_account
@@ -67,6 +75,8 @@ def collect_invoice(
         step = step_for(account, item, last, due_on, firm, today)
         if step.action is not Action.CHARGE:
             return _held_back(item, step, today, books, clock)
+        if last and (later := _asked_once_more(item, last, firm, books, gateway, clock)):
+            return later
         payment = _charge(account, item, last, due_on, firm, books, gateway, clock, ids)
     except RuleError as refusal:
         if refusal.code in OVERTAKEN:
@@ -95,6 +105,24 @@ def step_for(account: Account, item: OpenItem, last: Payment | None, due_on: dat
     return next_step(attempts_so_far(item, last, ended_on, due_on, method.id), firm.collection_retries, due_on, today)
 
 
+def _asked_once_more(
+    item: OpenItem, last: Payment, firm: Firm, books: Books, gateway: PaymentGateway, clock: Clock
+) -> Collected | None:
+    """Before another charge takes the place of one that the gateway did not know, it is asked about that once more. What it
+    knows of it now is taken in, and the next run decides on that; while it does not answer, nothing is charged at all."""
+    if outcome_of(last) is not Outcome.NOT_CHARGED:
+        return None
+    today = firm.today(clock.now())
+    try:
+        report = gateway.look_up(last, clock.now())
+    except TransientError:
+        return _look_again(item, None, today + NOT_CHARGED_AGAIN_AFTER, books)
+    if report is None or report.status is PaymentStatus.PENDING:
+        return None
+    note_answer(report, AGENDA, firm, books, clock)
+    return Collected(None, look_again_on=today)
+
+
 def _charge(
     account: Account,
     item: OpenItem,
@@ -109,7 +137,8 @@ def _charge(
     """Attempt number n for a due date, under a guard of its own: two runs at once make one."""
     today = firm.today(clock.now())
     counted_on, made = counted_for(item, due_on)
-    attempt = PlannedAttempt(counted_on, made + 1, item.version, declined_for_good(item, last))
+    declined, not_charged = declined_for_good(item, last), not_charged_for(item, last, due_on)
+    attempt = PlannedAttempt(counted_on, made + 1, item.version, declined, not_charged)
     fact = f"{item.invoice_id}/{counted_on}/{made + 1}"
     request: Request[Payment] = Request(AGENDA, "collection", fact, canonical(fact), lambda payment: {"id": payment.id}, None)
     due_minor = min(item.due_on(today), item.payable_on(today))

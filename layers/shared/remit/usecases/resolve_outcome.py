@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from remit.domain.actor import Actor, Channel
+from remit.domain.collection_attempts import ended_at, with_retry
 from remit.domain.errors import RuleError, TransientError
 from remit.domain.firm import Firm
 from remit.domain.payments import Ending, Payment, PaymentStatus
@@ -12,7 +13,7 @@ from remit.usecases.apply_gateway_report import note_answer, touched_items
 from remit.usecases.charge_saved_method import ask_gateway
 from remit.usecases.idempotency import persist
 from remit.usecases.loading import need
-from remit.usecases.payment_attempts import LOOK_UP_AFTER, close_page, end_attempt
+from remit.usecases.payment_attempts import LOOK_UP_AFTER, close_page
 from remit.usecases.ports import Books, Changes, Clock, PaymentGateway, open_item_ref, payment_ref
 
 AGENDA = Actor("payment_outcomes", Channel.SCHEDULE)
@@ -85,8 +86,30 @@ def ask_about(payment: Payment, firm: Firm, books: Books, gateway: PaymentGatewa
     if not payment.is_outcome_unknown:
         return payment
     if now - payment.created_at >= ASK_AGAIN_UNTIL:
-        return end_attempt(payment, Ending.NOT_CHARGED, books)
+        return _never_charged(payment, firm, books)
     return ask_gateway(payment, AGENDA, firm, books, gateway, clock) if _is_wanted(payment, books) else payment
+
+
+def _never_charged(payment: Payment, firm: Firm, books: Books) -> Payment:
+    """Note that the gateway never came to know the charge, unless it was heard of meanwhile. One of an automatic collection is
+    made again, so that its invoice is looked at then."""
+
+    def decide() -> tuple[Changes, Payment]:
+        ref = payment_ref(payment.account_id, payment.id)
+        refs = [open_item_ref(payment.account_id, share.invoice_id) for share in payment.intended]
+        loaded = books.load(ref, *refs)
+        known = need(loaded, ref)
+        ended = known.end(Ending.NOT_CHARGED)
+        if ended == known:
+            return [], known
+        ended = with_retry(ended, firm.collection_retries, firm.today(ended_at(ended)))
+        retry_on = ended.collected.retry_on if ended.collected else None
+        if retry_on is None:
+            return [ended], ended
+        items = touched_items(ended, loaded, books).values()
+        return [ended, *(item.collected_by(retry_on) for item in items if item.open_minor)], ended
+
+    return persist(books, decide)
 
 
 def _is_wanted(payment: Payment, books: Books) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -82,7 +82,7 @@ def _defaults(type_: type) -> dict[str, Any]:
 
 def _sparse(value: Any) -> Any:
     """`value` as plain data, without fields that stand at their default."""
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         defaults = _defaults(type(value))
         named = ((field.name, getattr(value, field.name)) for field in fields(value))
         return {name: _sparse(each) for name, each in named if name not in defaults or defaults[name] != each}
@@ -162,7 +162,12 @@ def _balance_state(balance: Balance) -> dict[str, Any]:
     }
 
 
-def _agenda(kind: AgendaKind | None, account_id: str, at: date | datetime | None) -> dict[str, str | None]:
+class _AgendaPlace(TypedDict):
+    agenda_pk: str | None
+    agenda_at: str | None
+
+
+def _agenda(kind: AgendaKind | None, account_id: str, at: date | datetime | None) -> _AgendaPlace:
     """The attributes that put an item into the agenda, or keep it out."""
     if kind is None or at is None:
         return {"agenda_pk": None, "agenda_at": None}
@@ -271,7 +276,7 @@ def _open_item_to(item: OpenItem) -> r.Record:
     )
 
 
-def _open_item_agenda(item: OpenItem) -> dict[str, str | None]:
+def _open_item_agenda(item: OpenItem) -> _AgendaPlace:
     """What is open may be collected; what was paid late may bear interest."""
     if item.open_minor:
         return _agenda(AgendaKind.COLLECTION, item.account_id, item.collect_on)
@@ -317,7 +322,7 @@ def _payment_from(record: r.PaymentRecord) -> Payment:
     return _merge(Payment, *(inflate(stream).decode() if stream is not None else None for stream in streams))
 
 
-def _payment_agenda(payment: Payment) -> dict[str, str | None]:
+def _payment_agenda(payment: Payment) -> _AgendaPlace:
     """An outcome to ask for, or an authorisation that will expire."""
     if payment.status is PaymentStatus.AUTHORIZED and payment.look_up_at is None:
         return _agenda(AgendaKind.AUTHORIZATION, payment.account_id, payment.authorized_until)

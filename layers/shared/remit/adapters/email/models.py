@@ -431,7 +431,7 @@ def _overdue(item: OpenPart, today: date, pay_link: str | None, words: Words) ->
     return {
         "id": item.invoice_id,
         "number": item.number,
-        "due_on": day(item.part.due_date, words),
+        "due_on": day(item.due_date, words),
         "days_overdue": item.part.days_overdue(today),
         "overdue_text": counted(item.part.days_overdue(today), "day", words),
         "when": _when(item, today, words),

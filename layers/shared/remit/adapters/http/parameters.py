@@ -7,6 +7,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from remit.contract.common import Currency, Day, Id
 
 AccountId = Annotated[Id, Path()]
+InvoiceId = Annotated[Id, Path()]
+PaymentId = Annotated[Id, Path()]
 CurrencyOfPath = Annotated[Currency, Path()]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most")]
 Cursor = Annotated[

@@ -28,7 +28,8 @@ from remit.domain.refunds import Refund, RefundReport
 from remit.domain.terms import Method
 from remit.usecases.ports import CheckoutPage, Payer, PaymentName
 
-_WITH_CHARGE = {"expand": ["latest_charge"]}
+_CHARGE = ["latest_charge"]
+"""What is told with an intent."""
 
 
 class StripeGateway:
@@ -44,13 +45,12 @@ class StripeGateway:
 
     def start_checkout(self, payment: Payment, description: str, payer: Payer, return_url: str) -> CheckoutPage:
         metadata = _metadata(payment)
-        intent: dict[str, Any] = {"metadata": metadata, "description": description}
+        intent: stripe.params.checkout.SessionCreateParamsPaymentIntentData = {"metadata": metadata, "description": description}
         if payment.method_saved_for_later:
             intent["setup_future_usage"] = "off_session"
         if payment.capture_later:
             intent["capture_method"] = "manual"
-        who = {"customer": payer.customer_id} if payer.customer_id else {"customer_email": payer.email}
-        line = {
+        line: stripe.params.checkout.SessionCreateParamsLineItem = {
             "quantity": 1,
             "price_data": {
                 "currency": payment.currency.lower(),
@@ -58,21 +58,22 @@ class StripeGateway:
                 "product_data": {"name": description},
             },
         }
+        page: stripe.params.checkout.SessionCreateParams = {
+            "mode": "payment",
+            "payment_method_types": ["card"],
+            "client_reference_id": payment.id,
+            "line_items": [line],
+            "metadata": metadata,
+            "payment_intent_data": intent,
+            "success_url": f"{return_url}?returned=paid",
+            "cancel_url": return_url,
+        }
+        if payer.customer_id:
+            page["customer"] = payer.customer_id
+        else:
+            page["customer_email"] = payer.email
         with _translated():
-            session = self._client.v1.checkout.sessions.create(
-                {
-                    "mode": "payment",
-                    "payment_method_types": ["card"],
-                    "client_reference_id": payment.id,
-                    "line_items": [line],
-                    "metadata": metadata,
-                    "payment_intent_data": intent,
-                    "success_url": f"{return_url}?returned=paid",
-                    "cancel_url": return_url,
-                    **who,
-                },
-                {"idempotency_key": payment.id},
-            )
+            session = self._client.v1.checkout.sessions.create(page, {"idempotency_key": payment.id})
         return CheckoutPage(session.url or "", session.id, instant(session.expires_at))
 
     def expire_checkout(self, payment: Payment) -> bool:
@@ -97,7 +98,7 @@ class StripeGateway:
 
     def start_setup(self, setup_id: str, account_id: str, customer_id: str, currency: str, return_url: str) -> CheckoutPage:
         metadata = {"remit_account_id": account_id, "remit_setup_id": setup_id}
-        types = ["card", *([DEBIT_OF_CURRENCY[currency]] if currency in DEBIT_OF_CURRENCY else [])]
+        types: list[Any] = ["card", *([DEBIT_OF_CURRENCY[currency]] if currency in DEBIT_OF_CURRENCY else [])]
         with _translated():
             session = self._client.v1.checkout.sessions.create(
                 {
@@ -141,14 +142,14 @@ class StripeGateway:
                         "amount": payment.amount_minor,
                         "currency": payment.currency.lower(),
                         "customer": customer_id,
-                        "payment_method": payment.saved_method,
+                        "payment_method": payment.saved_method or "",
                         "payment_method_types": ["card" if payment.method is Method.CARD else debit],
                         "capture_method": "manual" if payment.capture_later else "automatic_async",
                         "confirm": True,
                         "off_session": True,
                         "description": description,
                         "metadata": _metadata(payment),
-                        **_WITH_CHARGE,
+                        "expand": _CHARGE,
                     },
                     {"idempotency_key": payment.id},
                 )
@@ -165,7 +166,7 @@ class StripeGateway:
         with _translated():
             intent = self._client.v1.payment_intents.capture(
                 self._intent_id(payment),
-                {"amount_to_capture": amount, **_WITH_CHARGE},
+                {"amount_to_capture": amount, "expand": _CHARGE},
                 {"idempotency_key": f"{payment.id}-capture-{amount}"},
             )
         return _answered(intent, now)
@@ -199,7 +200,7 @@ class StripeGateway:
         intent_id = _id_of(payment, "pi_")
         with _translated():
             if intent_id is not None:
-                return self._client.v1.payment_intents.retrieve(intent_id, _WITH_CHARGE)
+                return self._client.v1.payment_intents.retrieve(intent_id, {"expand": _CHARGE})
             found = self._client.v1.payment_intents.search({"query": f"metadata['remit_payment_id']:'{payment.id}'"})
             return next(iter(found.data), None)
 
@@ -224,8 +225,8 @@ def _answered(intent: stripe.PaymentIntent, now: datetime) -> GatewayReport:
 
 def _declined(error: stripe.CardError, now: datetime) -> GatewayReport:
     """The answer to a charge that the issuer declined: the intent is in the error."""
-    intent = error.json_body["error"]["payment_intent"]
-    return intent_report(intent, PaymentStatus.FAILED, now)
+    told: Any = error.json_body
+    return intent_report(told["error"]["payment_intent"], PaymentStatus.FAILED, now)
 
 
 @contextmanager
