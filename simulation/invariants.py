@@ -11,7 +11,8 @@ its decorator. Rules trust nothing of the product but the stored forms' way back
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any
 
 from remit.domain.accounts import AccountChange
@@ -20,6 +21,7 @@ from remit.domain.credits import Credit
 from remit.domain.invoice_batches import InvoiceBatch
 from remit.domain.invoices import Invoice, SpoiledNumber
 from remit.domain.journal import CUSTOMER_ACCOUNTS, Balance, EntryKind, JournalEntry, Side, effect, entry_hash
+from remit.domain.late_charges import SubPeriod
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
@@ -189,6 +191,42 @@ def charged_within_limit(model: Model, transaction: Transaction) -> Iterator[str
         limit = customer.account.credit_limits.get(currency, 0)
         if after < -limit:
             yield f"{entry.id} leaves {after} {currency} in the wallet of {customer.id}, whose limit is {limit}"
+
+
+@rule(TRANSACTION, "being late is charged for once")
+def charged_late_once(model: Model, transaction: Transaction) -> Iterator[str]:
+    """No day of an invoice bears interest twice, and no part of it a fee, also after a charge was taken back (D9)."""
+    for invoice in transaction.all(Invoice):
+        if (charge := invoice.late_charge) is None:
+            continue
+        known = [each.late_charge for each in model.customer(invoice.account_id).all(Invoice) if each.late_charge]
+        earlier = [each for each in known if each.invoice_id == charge.invoice_id]
+        days = Counter(day for each in (charge, *earlier) for period in each.periods for day in _days(period))
+        fees = Counter(fee.due_date for each in (charge, *earlier) for fee in each.fees)
+        for what, counted in (("interest", days), ("a fee for the part due", fees)):
+            if twice := [day for day, times in counted.items() if times > 1]:
+                yield f"{invoice.number} charges {charge.number} {what} on {min(twice)} again"
+
+
+@rule(TRANSACTION, "interest is on what was overdue")
+def interest_on_overdue(model: Model, transaction: Transaction) -> Iterator[str]:
+    """Day by day, on what the entries known by then leave overdue, rounded once (D9)."""
+    for invoice in transaction.all(Invoice):
+        if (charge := invoice.late_charge) is None:
+            continue
+        customer, exact = model.customer(invoice.account_id), Fraction(0)
+        for period in charge.periods:
+            base = sum(customer.overdue_minor(charge.invoice_id, charge.currency, day) for day in _days(period))
+            exact += Fraction(base, 100 * period.year_days) * Fraction(period.annual_percent)
+        charged = sum(period.share_minor for period in charge.periods)
+        if charged > exact + Fraction(1, 2):
+            yield f"{invoice.number} charges {charged} {charge.currency} on {charge.number}, which is worth {float(exact):.2f}"
+        if charge.through and charge.through > invoice.issued_on:
+            yield f"{invoice.number} of {invoice.issued_on} charges days through {charge.through}"
+
+
+def _days(period: SubPeriod) -> Iterator[date]:
+    return (period.first + timedelta(days=n) for n in range(period.days))
 
 
 @rule(TRANSACTION, "what was sent is not sent again")

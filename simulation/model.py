@@ -16,7 +16,7 @@ from remit.domain.credit_notes import CreditNote
 from remit.domain.credits import Credit
 from remit.domain.invoice_batches import InvoiceBatch
 from remit.domain.invoices import Invoice, SpoiledNumber
-from remit.domain.journal import GENESIS, Balance, JournalEntry, Side, effect
+from remit.domain.journal import GENESIS, Balance, EntryKind, JournalEntry, Side, effect
 from remit.domain.open_items import OpenItem
 from remit.domain.orders import Order
 from remit.domain.payments import Payment
@@ -75,13 +75,24 @@ class Transaction:
         return [write.thing for write in self.writes if isinstance(write.thing, type)]
 
 
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What is owed on an invoice by `due_date` rose, or below zero fell, by an entry that is effective on a day; `payments`:
+    those whose money it was, if it was money."""
+
+    effective_on: date
+    due_date: date | None
+    amount_minor: int
+    payments: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Subledger:
     """One account in one currency, added up from its entries.
 
     `amounts` is what each document holds by (account of the chart up to its colon, document), debits less credits;
-    `touched_by` the entries that name it, `due` what is owed on each (invoice, due date), `statuses` where each invoice
-    stands, and `moves` what every entry did to the customer's figures and on which business date.
+    `touched_by` the entries that name it, `due` what is owed on each (invoice, due date) and `owed` how it came to that,
+    `statuses` where each invoice stands, and `moves` what every entry did to the customer's figures and on which business date.
     """
 
     account_id: str
@@ -92,6 +103,7 @@ class Subledger:
     amounts: dict[tuple[str, str], int] = field(default_factory=dict)
     touched_by: dict[str, list[int]] = field(default_factory=dict)
     due: dict[str, dict[date | None, int]] = field(default_factory=dict)
+    owed: dict[str, list[Owed]] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     moves: list[tuple[date, dict[str, int]]] = field(default_factory=list)
 
@@ -112,6 +124,7 @@ class Subledger:
             if posting.account == "receivable":
                 owed = self.due.setdefault(posting.document_id, {})
                 owed[posting.due_date] = owed.get(posting.due_date, 0) + change
+                self.owed.setdefault(posting.document_id, []).append(_owed(entry, posting.due_date, change))
         self.statuses |= {invoice_id: after for invoice_id, (_, after) in entry.draft.statuses.items()}
         self.sequence, self.last_hash = entry.sequence, entry.hash
 
@@ -122,6 +135,15 @@ class Subledger:
         """What the entries say that a document holds."""
         amount = self.amounts.get((holding.account, document_id), 0)
         return amount if holding.grows_on is Side.DEBIT else -amount
+
+
+def _owed(entry: JournalEntry, due_date: date | None, amount_minor: int) -> Owed:
+    """What is credited was never owed; an allocation, or the reversal of one, is as old as the money (D9)."""
+    draft = entry.draft
+    if draft.kind is EntryKind.CREDIT_NOTE_ISSUED:
+        return Owed(date.min, due_date, amount_minor)
+    of_money = draft.kind in (EntryKind.PAYMENT_ALLOCATED, EntryKind.ALLOCATION_REVERSED)
+    return Owed(draft.effective_on, due_date, amount_minor, tuple(draft.documents.get("payment", ())) if of_money else ())
 
 
 @dataclass(slots=True)
@@ -158,6 +180,20 @@ class Customer:
         for id, thing in self.things.get(type, {}).items():
             if thing.currency == currency:
                 yield id, thing
+
+    def overdue_minor(self, invoice_id: str, currency: str, day: date, grace_days: int = 0) -> int:
+        """What of an invoice was overdue on a day: open at the end of the day before, by value dates, and due by then."""
+        late = total = 0
+        for owed in self.subledger(currency).owed.get(invoice_id, ()):
+            if self._counts_from(owed) < day:
+                total += owed.amount_minor
+                is_late = owed.due_date is not None and (day - owed.due_date).days > grace_days
+                late += owed.amount_minor if is_late else 0
+        return max(0, min(late, total))
+
+    def _counts_from(self, owed: Owed) -> date:
+        paid = [payment.value_date for id in owed.payments if (payment := self.get(Payment, id)) and payment.value_date]
+        return min(paid, default=owed.effective_on)
 
     def holdings(self, currency: str) -> Iterator[tuple[Holding, str, int]]:
         """What every document holds, as (of which account, document, amount)."""

@@ -34,6 +34,7 @@ from simulation.operations import (
     events,
     gateway,
     invoices,
+    late_charges,
     orders,
     payments,
     proofs,
@@ -53,7 +54,8 @@ KEY_KEPT = timedelta(days=29)
 
 FULL_CHECK_EVERY = 1_000
 KINDS = (
-    accounts, crediting, dunning, events, gateway, invoices, orders, payments, proofs, refunds, schedules, subscriptions, wallet
+    accounts, crediting, dunning, events, gateway, invoices, late_charges, orders, payments, proofs, refunds, schedules,
+    subscriptions, wallet,
 )  # fmt: skip
 """The modules that fill the table of operations."""
 
@@ -163,6 +165,7 @@ class Simulation:
     @contextmanager
     def _asking(self, attempt: Attempt) -> Iterator[None]:
         self.world.asking.append(attempt)
+        self.world.attempts += 1
         try:
             yield
         finally:

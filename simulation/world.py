@@ -193,6 +193,8 @@ class World:
     """The customer whom the operation that was chosen last is about."""
     asking: list[Attempt] = field(default_factory=list)
     """The attempt that is made just now, and those that it interrupts."""
+    attempts: int = 0
+    """How many were made."""
     focus: str | None = None
     """The customer whom somebody else is busy with just now: who comes in between mostly wants the same one."""
 

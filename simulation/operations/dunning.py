@@ -1,4 +1,4 @@
-"""What people decide about dunning: policies, pauses, promises to pay, notices by hand."""
+"""What people decide about dunning: policies, which they try first, pauses, promises to pay, notices by hand."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,26 +7,33 @@ from typing import Any
 from remit.adapters.email.catalogue import asking_letters
 from remit.domain.accounts import Account
 from remit.domain.dunning import DunningPolicy, Reminder, Tier
+from remit.domain.dunning_trials import TrialTerms
 from remit.domain.firm import STANDARD_POLICY
 from remit.usecases.change_account import change_account
 from remit.usecases.pause_dunning import end_pause, pause_dunning
 from remit.usecases.promise_to_pay import PromiseWish, promise_to_pay, withdraw_promise
 from remit.usecases.send_notice import send_notice
 from remit.usecases.set_dunning_policy import set_dunning_policy
+from remit.usecases.try_policy import AccountTrial, try_policy
+from simulation.operations.late_charges import RULES
 from simulation.operations.table import MAIL_MAY_WAIT, expect, operation
 from simulation.world import Attempt, World
 
 POLICIES = (STANDARD_POLICY, "strict", "patient")
 
 
-@operation("set a dunning policy", 1)
-def sets_policy(world: World) -> Attempt:
-    """With or without reminders, and with two tiers of any days."""
+def any_policy(world: World) -> DunningPolicy:
+    """With or without reminders and late charges, and with two tiers of any days."""
     first = world.random.choice((1, 3, 7))
     tiers = (Tier(1, first, "dunning_tier_1"), Tier(2, first + world.random.choice((7, 20)), "dunning_tier_2"))
     offsets = world.random.choice(((), (-7, 0, 3), (0,), (-3, 10)))
     reminders = tuple(Reminder(days, "reminder_overdue" if days > 0 else "reminder_upcoming") for days in offsets)
-    wanted = DunningPolicy(tiers, reminders, world.random.choice(POLICIES))
+    return DunningPolicy(tiers, reminders, world.random.choice(POLICIES), late_charges=world.random.choice(RULES))
+
+
+@operation("set a dunning policy", 1)
+def sets_policy(world: World) -> Attempt:
+    wanted = any_policy(world)
 
     def note(policy: DunningPolicy) -> None:
         expect("a policy is as it was asked to be", replace(policy, revision=0) == wanted, policy.id)
@@ -39,6 +46,30 @@ def sets_policy(world: World) -> Attempt:
         note=note,
         kind=None,
     )
+
+
+@operation("try a policy", 2)
+def tries_policy(world: World) -> Attempt | None:
+    """On up to half a year of an account, against what is stored before and after, unless somebody else came in between."""
+    customer = world.customer()
+    if customer is None:
+        return None
+    last = world.today - timedelta(days=world.random.choice((0, 1, 40)))
+    terms = TrialTerms(any_policy(world), last - timedelta(days=world.random.choice((0, 30, 180))), last)
+
+    def call(_request: Any) -> AccountTrial:
+        stored, sent, attempts = world.books.state(), len(world.mailer.sent), world.attempts
+        trial = try_policy(customer.id, terms, world.firm, world.books, world.books)
+        changed = world.books.state() != stored or len(world.mailer.sent) != sent
+        expect("a trial changes and sends nothing", not changed or world.attempts != attempts, f"{customer.id}: {terms}")
+        return trial
+
+    def note(trial: AccountTrial) -> None:
+        days = [letter.on for letter in trial.letters]
+        within = days == sorted(days) and all(terms.first <= day <= terms.last for day in days)
+        expect("a trial writes on its own days", within, f"{customer.id}: {days}")
+
+    return Attempt(says=f"try a policy on {customer.id} from {terms.first} to {terms.last}", call=call, note=note, kind=None)
 
 
 @operation("give an account a policy", 1)

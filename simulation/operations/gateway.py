@@ -254,7 +254,7 @@ def cancels(world: World) -> Attempt | None:
 
 def due_now(world: World, kind: AgendaKind) -> tuple[Customer, str] | None:
     """Something whose time has come, by the agenda."""
-    by_date = kind in (AgendaKind.COLLECTION, AgendaKind.CREDIT_EXPIRY)
+    by_date = kind in (AgendaKind.COLLECTION, AgendaKind.CREDIT_EXPIRY, AgendaKind.LATE_INTEREST)
     until = (world.today if by_date else world.clock.now()).isoformat()
     due, _ = world.books.due(kind, until, None, 5)
     thing = world.pick(due)

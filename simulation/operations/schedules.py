@@ -25,6 +25,7 @@ def duns_account(world: World) -> Attempt | None:
         may_refuse=MAIL_MAY_WAIT,
         by=SCHEDULE,
         kind=None,
+        posts_bare=True,
     )
 
 

@@ -4,14 +4,18 @@ What somebody does follows from the day and from a seed of the fact itself (the 
 before. So whatever schedules miss or repeat, people do the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Protocol
 
+from remit.domain.dunning import DunningPolicy, Reminder, Tier
+from remit.domain.firm import STANDARD_POLICY
+from remit.domain.late_charges import DayCount, InterestRule, LateChargeRules, LateFee, Rate
 from remit.domain.open_items import OpenItem
-from remit.domain.payments import DisputeStatus
+from remit.domain.payments import Allocation, DisputeStatus
 from remit.domain.subscriptions import When
 from remit.domain.summaries import SummaryContent
 from remit.domain.terms import Method
@@ -51,9 +55,10 @@ type Act = Callable[[Town, str, str], object]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A customer in `zone`. `pays` is asked every noon there about each invoice that is open; `method` is saved and charged by
-    itself, and `charged` says what the gateway makes of a charge. `subscribed`: takes the monthly plan as of `ANCHOR`, and does
-    each of its `acts` at nine on its day. `summaries`: the names of the schedules of summaries that the customer is on."""
+    """A customer in `zone`. `pays` is asked every noon there about each invoice that is open, `pays_charges` about each late
+    charge; `method` is saved and charged by itself, and `charged` says what the gateway makes of a charge. `policy`: the
+    dunning policy, unless it is the firm's. `subscribed`: takes the monthly plan as of `ANCHOR`, and does each of its `acts` at
+    nine on its day. `summaries`: the names of the schedules of summaries that the customer is on."""
 
     zone: str
     term: str
@@ -67,6 +72,8 @@ class Person:
     subscribed: bool = False
     acts: Mapping[date, Act] = field(default_factory=dict)
     summaries: tuple[str, ...] = ()
+    policy: str | None = None
+    pays_charges: Pays = lambda town, item: in_ten_days(town, item)
 
 
 # ---- When they are billed
@@ -93,20 +100,26 @@ def _last_day(today: date) -> int:
 # ---- How they pay
 
 
+def _known_by(item: OpenItem) -> tuple[object, ...]:
+    """What an invoice is, whatever numbers and ids others have taken before it."""
+    return item.account_id, item.issued_on, item.total_minor
+
+
 def never(_town: Town, _item: OpenItem) -> None:
     """What is charged by itself needs nobody."""
 
 
-def _transfer(town: Town, item: OpenItem) -> None:
-    """What settles the invoice today: with an early-payment discount that is less than what is open."""
-    minor = item.payable_on(town.office.firm.today(town.office.clock.now()))
-    town.office.receive(item.account_id, minor, oldest_first=True, currency=item.currency)
+def _transfer(town: Town, item: OpenItem, minor: int) -> None:
+    """Money for that invoice: a late charge that is older, or that has come a day later, leaves it what it is."""
+    chosen = [Allocation(item.invoice_id, minor)]
+    town.office.receive(item.account_id, minor, allocations=chosen, currency=item.currency)
 
 
 def early(town: Town, item: OpenItem) -> None:
-    """A few days after the invoice."""
-    if town.today_of(item.account_id) >= item.issued_on + timedelta(days=town.chance(item.number).randint(3, 8)):
-        _transfer(town, item)
+    """A few days after the invoice: with an early-payment discount less than what is open."""
+    if town.today_of(item.account_id) >= item.issued_on + timedelta(days=town.chance(*_known_by(item)).randint(3, 8)):
+        minor = item.payable_on(town.office.firm.today(town.office.clock.now()))
+        town.office.receive(item.account_id, minor, oldest_first=True, currency=item.currency)
 
 
 def when_due(town: Town, item: OpenItem) -> None:
@@ -119,9 +132,15 @@ def when_due(town: Town, item: OpenItem) -> None:
 def late(town: Town, item: OpenItem) -> None:
     """One to five weeks after the day."""
     if item.next_due and town.today_of(item.account_id) >= item.next_due + timedelta(
-        days=town.chance(item.number).randint(7, 35)
+        days=town.chance(*_known_by(item)).randint(7, 35)
     ):
-        _transfer(town, item)
+        _transfer(town, item, item.open_minor)
+
+
+def in_ten_days(town: Town, item: OpenItem) -> None:
+    """Ten days after the invoice."""
+    if town.today_of(item.account_id) >= item.issued_on + timedelta(days=10):
+        _transfer(town, item, item.open_minor)
 
 
 def not_at_all(town: Town, item: OpenItem) -> None:
@@ -136,7 +155,7 @@ def on_the_page(town: Town, item: OpenItem) -> Intent | None:
         return None
     payment, _ = town.office.checkout(item.account_id, item.invoice_id)
     intent = town.gateway.opened[payment.id]
-    if town.chance(item.number).random() < 0.3:
+    if town.chance(*_known_by(item)).random() < 0.3:
         town.gateway.decline(intent)
     town.gateway.pay_by_card(intent)
     return intent
@@ -145,7 +164,7 @@ def on_the_page(town: Town, item: OpenItem) -> Intent | None:
 def and_complains(town: Town, item: OpenItem) -> None:
     """Like `on_the_page`; some payments are disputed three weeks later and decided after six, some purchases canceled."""
     paid = on_the_page(town, item)
-    chance = town.chance(item.number, "complains")
+    chance = town.chance(*_known_by(item), "complains")
     kind = chance.choice(("disputes", "cancels", "is content"))
     if paid and kind == "disputes":
         decision = chance.choice((DisputeStatus.WON, DisputeStatus.LOST))
@@ -160,7 +179,7 @@ def after_a_decline(town: Town, item: OpenItem) -> None:
     """What is still due twelve days after it was to be charged, by transfer."""
     today = town.today_of(item.account_id)
     if item.next_due and today >= item.next_due + timedelta(days=12):
-        town.office.receive(item.account_id, item.due_on(today), oldest_first=True, currency=item.currency)
+        _transfer(town, item, item.due_on(today))
 
 
 # ---- What the gateway makes of a charge
@@ -170,6 +189,12 @@ def good_card(town: Town, intent: Intent) -> None:
     town.gateway.pay_by_card(intent)
 
 
+def _charged(town: Town, intent: Intent) -> Iterator[object]:
+    """The invoices that a charge is for."""
+    for invoice_id in intent.invoice_ids:
+        yield from _known_by(town.office.item(intent.payment.account_id, invoice_id))
+
+
 def _tried(intent: Intent) -> int:
     """Which try at the invoice it is, from 1."""
     return intent.payment.collected.number if intent.payment.collected else 1
@@ -177,7 +202,7 @@ def _tried(intent: Intent) -> int:
 
 def doubtful_card(town: Town, intent: Intent) -> None:
     """Every other charge is declined, some for good."""
-    chance = town.chance(*intent.invoice_ids, intent.payment.amount_minor, _tried(intent))
+    chance = town.chance(*_charged(town, intent), intent.payment.amount_minor, _tried(intent))
     if chance.random() < 0.5:
         town.gateway.pay_by_card(intent)
     else:
@@ -186,7 +211,7 @@ def doubtful_card(town: Town, intent: Intent) -> None:
 
 def short_of_money(town: Town, intent: Intent) -> None:
     """Each invoice is declined once or twice before there is enough on the account."""
-    if _tried(intent) <= town.chance(*intent.invoice_ids).randint(1, 2):
+    if _tried(intent) <= town.chance(*_charged(town, intent), "balance").randint(1, 2):
         town.gateway.refuse(intent, "insufficient_funds", is_hard=False)
     else:
         town.gateway.pay_by_card(intent)
@@ -199,7 +224,8 @@ def lost_card(town: Town, intent: Intent) -> None:
 
 def debit(town: Town, intent: Intent) -> None:
     """A bank takes four days; one debit of five fails then, one comes back after ten more."""
-    fate = town.chance(*intent.invoice_ids, intent.payment.amount_minor).choice(("good", "good", "good", "fails", "returned"))
+    chance = town.chance(*_charged(town, intent), intent.payment.amount_minor)
+    fate = chance.choice(("good", "good", "good", "fails", "returned"))
     town.gateway.begin_debit(intent)
     town.later(4, lambda: town.gateway.fail_debit(intent) if fate == "fails" else town.gateway.pay(intent))
     if fate == "returned":
@@ -235,8 +261,16 @@ AMSTERDAM, NEW_YORK = "Europe/Amsterdam", "America/New_York"
 PEOPLE: Mapping[str, Person] = {
     "Windmill Books": Person(AMSTERDAM, "net30", monthly(1), early, "pays early"),
     "Harbour Café": Person(AMSTERDAM, "no_cards", monthly(31), when_due, "pays when it is due", minor=4_250),
-    "Forgetful & Sons": Person(AMSTERDAM, "net30", monthly(15), late, "pays late"),
-    "Silent Ltd": Person(AMSTERDAM, "on_receipt", on((12, 20), (2, 29), (7, 1)), not_at_all, "does not pay", minor=55_000),
+    "Forgetful & Sons": Person(AMSTERDAM, "net30", monthly(15), late, "pays late, by a policy of its own", policy="patient"),
+    "Silent Ltd": Person(
+        AMSTERDAM,
+        "on_receipt",
+        on((12, 20), (2, 29), (7, 1)),
+        not_at_all,
+        "does not pay",
+        minor=55_000,
+        pays_charges=not_at_all,
+    ),
     "Brooklyn Records": Person(
         NEW_YORK, "net30", monthly(12), never, "card, charged when due", Method.CARD, good_card, minor=19_900
     ),
@@ -309,6 +343,36 @@ PEOPLE: Mapping[str, Person] = {
 }
 """Name → who that is. With the firm in Amsterdam, noon in New York is 18:00, or 17:00 while only one of the two has changed its
 clocks."""
+
+POLICIES: Mapping[str, DunningPolicy] = {
+    STANDARD_POLICY: DunningPolicy(
+        (Tier(1, 7, "dunning_tier_1"), Tier(2, 14, "dunning_tier_2"), Tier(3, 30, "dunning_tier_3")),
+        (Reminder(-3, "reminder_upcoming"), Reminder(3, "reminder_overdue")),
+        late_charges=LateChargeRules(
+            LateFee({"EUR": 4_000}),
+            InterestRule(
+                (
+                    Rate(date(2027, 7, 1), Decimal("10.15")),
+                    Rate(date(2028, 1, 1), Decimal("10.40")),
+                    Rate(date(2028, 7, 1), Decimal("9.90")),
+                )
+            ),
+            fee_from_tier=2,
+        ),
+    ),
+    "patient": DunningPolicy(
+        (Tier(1, 10, "dunning_tier_1"), Tier(2, 20, "dunning_tier_2")),
+        (Reminder(-7, "reminder_upcoming"), Reminder(0, "reminder_upcoming"), Reminder(5, "reminder_overdue")),
+        "patient",
+        late_charges=LateChargeRules(
+            LateFee(percent=Decimal(1), minimum={"EUR": 500}),
+            InterestRule((Rate(date(2027, 7, 1), Decimal(8)),), DayCount.ACTUAL_360, grace_days=5),
+            interest_from_tier=2,
+        ),
+    ),
+}
+"""The firm's dunning policy, and a milder one of an account: reminders before and after each due date, a late fee, and interest,
+the firm's at a rate that changes on 1 January and 1 July."""
 
 SUMMARIES: Mapping[str, ScheduleWish] = {
     "weekly": ScheduleWish("weekly", "30 2 * * 0", AMSTERDAM, SummaryContent.RECENT_TRANSACTIONS),

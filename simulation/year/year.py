@@ -17,14 +17,14 @@ from zoneinfo import ZoneInfo
 
 from remit.adapters.email.formatting import money_text
 from remit.domain.accounts import AutoTopUp, SavedMethod
-from remit.domain.credits import Credit
 from remit.domain.errors import RemitError
 from remit.domain.invoices import Invoice
 from remit.domain.journal import EntryKind, JournalEntry, Side
+from remit.domain.late_charges import LateCharge
 from remit.domain.messages import Message, MessageStatus
 from remit.domain.open_items import OpenItem
+from remit.domain.orders import OrderKind
 from remit.domain.payments import Payment, PaymentStatus
-from remit.domain.refunds import Refund
 from remit.domain.subscriptions import SubscriptionEvent
 from remit.usecases.saved_methods import MethodReport
 from remit.usecases.send_message import LEASE
@@ -35,8 +35,9 @@ from simulation.model import Transaction
 from simulation.operations.events import delivery
 from simulation.state_machines.machine import Moment, Status, Step
 from simulation.world import InvariantError, World, our_firm
-from simulation.year.people import ANCHOR, PEOPLE, SUMMARIES, Person
+from simulation.year.people import ANCHOR, PEOPLE, POLICIES, SUMMARIES, Person
 from simulation.year.schedules import times
+from tests.fakes import FakeIds
 from tests.support import payments, subscribing, summaries, wallet
 from tests.support.builders import ALL_ON, Office
 from tests.support.totals import counted, stored
@@ -62,6 +63,17 @@ class Steady(Random):
         return 0.5
 
 
+@dataclass
+class IdsByKind(FakeIds):
+    """Ids that count up in each kind: one payment more leaves orders and what they are named after as they are."""
+
+    counted: Counter[str] = field(default_factory=Counter)
+
+    def new(self, prefix: str) -> str:
+        self.counted[prefix] += 1
+        return f"{prefix}_{self.counted[prefix]:026d}"
+
+
 class ScriptedGateway(SimulatedGateway):
     """The gateway, at which charges go as their customers' script says."""
 
@@ -82,10 +94,12 @@ class Year:
     say: Callable[[str], object] = print
     happenings: list[tuple[datetime, str]] = field(default_factory=list)
     fired: Counter[str] = field(default_factory=Counter)
+    runs: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    """When each function or machine that a schedule started was done."""
 
     def __post_init__(self) -> None:
-        firm = replace(our_firm(), switches=ALL_ON)
-        self.world = World(Random(self.seed), self._committed, firm=firm)
+        firm = replace(our_firm(), switches=ALL_ON, dunning_policies=POLICIES)
+        self.world = World(Random(self.seed), self._committed, ids=IdsByKind(), firm=firm)
         self.zone = ZoneInfo(firm.time_zone)
         self.clock = self.world.clock
         self.clock.set(self._instant(self.begin, time(0)))
@@ -188,6 +202,7 @@ class Year:
             answer = self.stack.call(trigger.name, trigger.given)
             if answer.get("failed"):
                 raise InvariantError("nothing that is due fails", f"{trigger.name}: {answer}")
+        self.runs[trigger.name].append(self.clock.now())
         self._settle()
 
     def _dies(self, trigger: Trigger) -> None:
@@ -251,6 +266,8 @@ class Year:
         about = {"name": name, "email": "ap@customer.example", "default_term_id": person.term, "time_zone": person.zone}
         account_id = opens(self.office, **about)
         self.accounts[account_id] = name
+        if person.policy:
+            self.office.change_account(account_id, dunning_policy_id=person.policy)
         if person.method:
             method = f"pm_{len(self.accounts)}"
             self.gateway.methods[method] = SavedMethod(method, "stripe", person.method, "4242", self.clock.now(), "2031-01")
@@ -280,8 +297,9 @@ class Year:
 
     def _noon(self, zone: str) -> None:
         for account_id in [each for each in self.accounts if self._of(each).zone == zone]:
+            person = self._of(account_id)
             for item in self.world.books.open_items(account_id):
-                self._of(account_id).pays(self, item)
+                (person.pays_charges if item.kind is OrderKind.LATE_CHARGE else person.pays)(self, item)
 
     def _charged(self, intent: Intent) -> None:
         charged = self._of(intent.payment.account_id).charged
@@ -318,9 +336,11 @@ class Year:
             debits[posting.account] += posting.amount_minor if posting.side is Side.DEBIT else 0
         amount = max(debits.values())  # one thing seen from two sides is not twice the money
         known = self.world.model.customer(draft.account_id).things.get(Invoice, {})
-        numbers = [known[id].number for id in draft.documents.get("invoice", ()) if id in known]
-        words = str(draft.kind).replace("_", " ")
-        self._note(draft.account_id, " ".join([words, money_text(amount, draft.currency), *numbers]), words, amount)
+        invoices = [known[id] for id in draft.documents.get("invoice", ()) if id in known]
+        charge = invoices[0].late_charge if draft.kind is EntryKind.INVOICE_ISSUED else None
+        words = "late charge issued" if charge else str(draft.kind).replace("_", " ")
+        told = [words, money_text(amount, draft.currency), *(invoice.number for invoice in invoices)]
+        self._note(draft.account_id, " ".join([*told, _about(charge)] if charge else told), words, amount)
 
     def _note(self, account_id: str, text: str, what: str, amount_minor: int = 0) -> None:
         self.happenings.append((self.clock.now(), f"{self.accounts.get(account_id, 'a new customer')}: {text}"))
@@ -389,42 +409,39 @@ class Year:
             for name in sorted(figures)
             if not name.endswith(", minor")
         ]
-        owed = sum(item.open_minor for item in self._all(OpenItem))
+        owed = sum(item.open_minor for item in self.all(OpenItem))
         return f"---- {month}: {'; '.join(told)}; open at the end {money_text(owed, 'EUR')}\n"
 
     def table(self) -> str:
         """What came of it, by customer."""
-        head = (
-            f"{'customer':<18} {'':<36} {'invoiced':>14} {'open':>14} {'credit':>12} {'invoices':>8} {'e-mails':>8} {'failed':>6}"
+        figures = (
+            f"{'invoiced':>14} {'late charges':>13} {'open':>14} {'credit':>12} {'invoices':>8} {'e-mails':>8} {'failed':>6}"
         )
+        head = f"{'customer':<18} {'':<36} {figures}"
         return "\n".join([head, *(self._row(account_id, name) for account_id, name in self.accounts.items())])
 
     def _row(self, account_id: str, name: str) -> str:
         customer = self.world.model.customers[account_id]
         items, balance = customer.all(OpenItem), customer.balances.get("EUR")
-        invoiced = money_text(sum(item.total_minor for item in items), "EUR")
+        charges = [item for item in items if item.kind is OrderKind.LATE_CHARGE]
+        charged = sum(item.total_minor for item in charges)
+        invoiced = money_text(sum(item.total_minor for item in items) - charged, "EUR")
+        late, count = money_text(charged, "EUR"), len(items) - len(charges)
         owed = money_text(balance.receivable_minor if balance else 0, "EUR")
         credit = money_text(balance.credit_minor + balance.prepaid_minor if balance else 0, "EUR")
         mails = sum(message.status is MessageStatus.SENT for message in customer.all(Message))
         failed = sum(payment.status is PaymentStatus.FAILED for payment in customer.all(Payment))
         says = f"{PEOPLE[name].says}"
-        return f"{name:<18} {says:<36} {invoiced:>14} {owed:>14} {credit:>12} {len(items):>8} {mails:>8} {failed:>6}"
+        return f"{name:<18} {says:<36} {invoiced:>14} {late:>13} {owed:>14} {credit:>12} {count:>8} {mails:>8} {failed:>6}"
 
-    def documents(self) -> dict[str, list[Any]]:
-        """All documents and what became of them, without times and without ids that count how often something was tried."""
-        return {
-            "invoices": sorted((i.number, i.account_id, str(i.issued_on), i.total_minor) for i in self._all(Invoice)),
-            "standing": sorted((i.number, i.open_minor, i.status) for i in self._all(OpenItem)),
-            "payments": sorted(
-                (p.account_id, str(p.value_date), p.amount_minor, p.status, p.unapplied_minor) for p in self._all(Payment)
-            ),
-            "credits": sorted((c.account_id, c.gross_minor, c.open_minor) for c in self._all(Credit)),
-            "refunds": sorted((r.account_id, r.amount_minor, r.status) for r in self._all(Refund)),
-        }
-
-    def messages(self) -> set[str]:
-        """The ids of what was sent."""
-        return {message.id for message in self._all(Message) if message.status is MessageStatus.SENT}
-
-    def _all[T](self, type: type[T]) -> list[T]:
+    def all[T](self, type: type[T]) -> list[T]:
+        """Everything of a class, of all customers."""
         return [thing for customer in self.world.model.customers.values() for thing in customer.all(type)]
+
+
+def _about(charge: LateCharge) -> str:
+    """`for INV-2028-000031: late fee EUR 40.00, interest EUR 2.65 through 03-14`."""
+    told = [f"late fee {money_text(charge.fee_minor, charge.currency)}"] if charge.fees else []
+    if charge.periods:
+        told.append(f"interest {money_text(charge.interest_minor, charge.currency)} through {charge.through:%m-%d}")
+    return f"for {charge.number}: {', '.join(told)}"

@@ -23,6 +23,7 @@ from remit.domain.orders import Order
 from remit.domain.payments import Dispute, GatewayReport, Payment
 from remit.usecases import (
     allocate_payment,
+    charge_late,
     charge_wallet,
     explain_balance,
     issue_invoice,
@@ -37,6 +38,7 @@ from remit.usecases.loading import need
 from remit.usecases.ports import Changes
 from simulation.gateway import TAKEN_BACK, Event, Intent, SimulatedGateway, State
 from simulation.invariants import STEP, SUBLEDGER, TRANSACTION, WHOLE
+from simulation.operations import dunning
 from simulation.simulator import Simulation
 from simulation.world import InvariantError
 from tests.fakes import FakeBooks, FakeMailer
@@ -449,6 +451,34 @@ def parts_rounded_down(patch: Patch) -> None:
     patch.setattr(orders, "parts_of", rounded)
 
 
+def late_key_ignored(patch: Patch) -> None:
+    """A charge derives its id from nothing, and asks for all that its invoice was late for."""
+    made = count(1)
+    patch.setattr(charge_late, "late_charge_order_id", lambda *_: f"ord_late{next(made):022d}")
+    late = charge_late._late
+    patch.setattr(charge_late, "_late", lambda *asked: replace(late(*asked), earlier=()))
+
+
+def interest_on_what_was_paid(patch: Patch) -> None:
+    """Payments lower nothing: interest runs on what was billed."""
+    moves = charge_late.moves_of
+    patch.setattr(charge_late, "moves_of", lambda *asked: tuple(move for move in moves(*asked) if move.amount_minor > 0))
+
+
+def trial_writes(patch: Patch) -> None:
+    """A trial carries out what it should only try."""
+    tries = dunning.try_policy
+
+    def tries_and_notes(account_id: str, terms: Any, firm: Any, books: FakeBooks, journal: Any) -> Any:
+        trial = tries(account_id, terms, firm, books, journal)
+        account, _ = books.account_with_balances(account_id)
+        if trial.letters and account:
+            books.commit([replace(account, dunning_policy_id=terms.policy.id)])
+        return trial
+
+    patch.setattr(dunning, "try_policy", tries_and_notes)
+
+
 @dataclass(frozen=True, slots=True)
 class Mutation:
     """`seed`: one whose run breaks the named invariant before any other that the fault breaks as well."""
@@ -513,6 +543,9 @@ MUTATIONS = {
     "one dispute holds for all": Mutation(held_by_one_dispute, "open items and lots add up to the balance"),
     "a return is not heard in a dispute": Mutation(returns_ignored_in_dispute, "the gateway and the ledger agree"),
     "a fee is not told": Mutation(fee_not_told, "the gateway owes what the ledger says"),
+    "the key of a late charge is ignored": Mutation(late_key_ignored, "being late is charged for once", seed=3),
+    "interest runs on what was paid": Mutation(interest_on_what_was_paid, "interest is on what was overdue", seed=3),
+    "a trial writes": Mutation(trial_writes, "a trial changes and sends nothing"),
     "parts are rounded": Mutation(parts_rounded_down, "parts sum exactly to the total"),
 }
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from simulation.deployment import triggers
 from simulation.gateway import Intent
 from simulation.world import InvariantError
 from simulation.year.__main__ import failure
+from simulation.year.outcome import documents, dunning, late_charges, mail, unexplained
 from simulation.year.schedules import crontab, times
 from simulation.year.year import Year
 
@@ -122,7 +124,30 @@ def test_the_calendar_names_days_on_which_calendars_are_difficult(spring: tuple[
 
 
 def test_D7_who_does_not_pay_hears_each_tier_once_at_seven_whatever_clocks_do(spring: tuple[Year, list[str]]) -> None:
-    assert happened(spring, "Silent Ltd: e-mail dunning_") == ["03-03 07:00 tier_1", "03-14 07:00 tier_2", "03-30 07:00 tier_3"]
+    assert happened(spring, "Silent Ltd: e-mail dunning_") == ["03-07 07:00 tier_1", "03-14 07:00 tier_2", "03-30 07:00 tier_3"]
+
+
+def test_D4_reminders_come_three_days_before_and_after_a_part_is_due(spring: tuple[Year, list[str]]) -> None:
+    """The one before to who has a term, the one after to who has not paid by then."""
+    assert happened(spring, "Silent Ltd: e-mail reminder_")[:1] == ["03-03 07:00 overdue"]
+    assert happened(spring, "Harbour Café: e-mail reminder_") == ["03-11 07:00 upcoming"]
+    forgetful = [told for told in happened(spring, "Forgetful & Sons: e-mail reminder_") if told.endswith("upcoming")]
+    assert forgetful == ["03-09 07:00 upcoming", "03-16 07:00 upcoming"]
+
+
+def test_D9_being_late_costs_a_fee_once_and_interest_for_each_day(spring: tuple[Year, list[str]]) -> None:
+    """EUR 666.59 at 10.40 % a year, for 7, 7 and 16 days; the fee with the second tier. The policy of an account of its own
+    charges 1 %, at least EUR 5.00, with its first."""
+    (number,) = {line.partition(" for ")[2].partition(":")[0] for line in spring[1] if "Silent Ltd: late charge" in line}
+    charges = [told.partition(f" for {number}: ") for told in happened(spring, "Silent Ltd: late charge issued")]
+    assert [(told[:11], about) for told, _, about in charges] == [
+        ("03-07 07:00", "interest EUR 1.33 through 03-07"),
+        ("03-14 07:00", "late fee EUR 40.00, interest EUR 1.33 through 03-14"),
+        ("03-30 07:00", "interest EUR 3.04 through 03-30"),
+    ]
+    (forgetful,) = happened(spring, "Forgetful & Sons: late charge issued")
+    assert forgetful.startswith("03-26 07:00 EUR 5.00")
+    assert forgetful.endswith(": late fee EUR 5.00")
 
 
 def test_S1_who_subscribed_on_the_31st_is_billed_on_the_last_day_of_each_month_where_they_are(
@@ -159,20 +184,38 @@ def test_D3_summaries_come_once_a_slot_in_their_own_time_zone_also_in_the_hour_t
     assert monthly == ["02-01 15:00", "03-01 15:00"]
 
 
+def assert_interest_is_right(run: Year) -> None:
+    """What was overdue of an invoice that is paid by now bears interest for each day, if it was late enough; nothing else does,
+    and each charge is rounded once."""
+    for invoice, late in late_charges(run).items():
+        assert abs(late.interest_minor - late.worth) <= Fraction(late.roundings, 2), invoice
+        assert late.days <= late.late, invoice
+        if late.is_paid:
+            assert late.days == (late.late if late.counts else set()), invoice
+
+
 def test_D7_schedules_that_miss_repeat_and_die_bring_about_the_same(spring: tuple[Year, list[str]]) -> None:
-    """D7, P3: nothing is billed, charged or sent twice, and nothing is left out but a notice to somebody who has paid since."""
+    """D4, D7, D9, P3: nothing is billed, charged or sent twice, and nothing is left out but a notice or reminder to somebody who
+    has paid since. A late charge may come with a later run; in the end the same fees and days are charged for."""
     calm, _ = spring
     for seed in (1, 2):
         expected = calm if seed == 1 else year(seed, **SPRING)[0]
         wild, _ = year(seed, mischief=True, **SPRING)
         assert min(wild.fired["missed"], wild.fired["twice"]) > 100
         assert wild.fired["dies"] > 2
-        assert wild.documents() == expected.documents()
-        missing = expected.messages() - wild.messages()
-        assert wild.messages() <= expected.messages()
-        assert all("dunning" in message for message in missing)
-        sent = [mail.message_id for mail in wild.world.mailer.sent]
+        assert documents(wild) == documents(expected)
+        assert mail(wild) == mail(expected)
+        assert unexplained(expected, wild) == []
+        assert len(dunning(wild).heard) > 15
+        sent = [message.message_id for message in wild.world.mailer.sent]
         assert len(sent) == len(set(sent))
+        for run in (expected, wild):
+            assert_interest_is_right(run)
+        calmly, wildly = late_charges(expected), late_charges(wild)
+        assert {id: late.fees for id, late in wildly.items()} == {id: late.fees for id, late in calmly.items()}
+        both_paid = [id for id, late in calmly.items() if late.is_paid and wildly[id].is_paid]
+        assert len(both_paid) > 3
+        assert all(wildly[id].days == calmly[id].days for id in both_paid)
 
 
 def test_a_breach_names_its_day_and_seed() -> None:

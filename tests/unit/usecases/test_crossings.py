@@ -8,14 +8,14 @@ import pytest
 from remit.domain.errors import NotFoundError, RuleError
 from remit.domain.money import Money
 from remit.domain.open_items import InvoiceStatus
-from remit.domain.payments import PaymentStatus
+from remit.domain.payments import DisputeStatus, PaymentStatus, Transaction
 from remit.domain.refunds import RefundStatus
 from remit.domain.terms import Method
 from remit.usecases.payment_attempts import Pick
 from remit.usecases.ports import AgendaKind
 from remit.usecases.withdraw_from_wallet import WithdrawalWish, withdraw_from_wallet
 from tests.support import payments, refunding, wallet
-from tests.support.builders import Office, plain
+from tests.support.builders import Office, plain, report_on
 from tests.support.refusals import refused
 
 
@@ -52,6 +52,28 @@ def test_R7_what_a_bounced_check_had_refunded_is_asked_back_and_is_no_credit(off
     assert refunding.chart(office, account_id) == {"cash:check": -3000, "receivable": 3000}
     assert office.payment(account_id, payment_id).entries[-1] == office.balance(account_id).sequence
     assert office.differences(account_id) == ()
+
+
+def test_P8_P9_a_debit_that_comes_back_after_its_lost_dispute_leaves_no_credit(office: Office, account_id: str) -> None:
+    """A refund that failed while the dispute was open put money back beside what was held: that makes good the loss."""
+    payment_id = refunding.card_paid(office, account_id, office.invoice(account_id))
+    payment = office.payment(account_id, payment_id)
+    waiting = refunding.refund_receipt(office, account_id, payment_id, 5000)
+    office.receive(account_id, 5000, oldest_first=True)
+    office.gateway_says(payments.dispute_on(payment, DisputeStatus.OPEN), "evt_opened")
+    refunding.gateway_says(office, waiting, RefundStatus.FAILED, "evt_refund_failed")
+    office.gateway_says(payments.dispute_on(payment, DisputeStatus.LOST, 70), "evt_lost")
+    assert office.payment(account_id, payment_id).unapplied_minor == 5000
+    lost = refunding.chart(office, account_id)
+    for word in ("capture", "failure"):
+        at = payment.created_at + timedelta(seconds=30 if word == "capture" else 200)
+        said = report_on(payment, None, 200, transaction=Transaction(at, word, "ch_1", 12100), gateway_ids=["ch_1"])
+        office.gateway_says(said, f"evt_{word}")
+    after = office.payment(account_id, payment_id)
+    assert (after.status, after.unapplied_minor) == (PaymentStatus.REVERTED, 0)
+    assert (lost["credit"], lost["bad_debt"]) == (-5000, 5000)
+    assert {"credit", "bad_debt"}.isdisjoint(refunding.chart(office, account_id))
+    payments.proves(office, account_id)
 
 
 def test_G3_a_refund_in_the_dashboard_waits_until_its_payment_is_booked(office: Office, account_id: str) -> None:

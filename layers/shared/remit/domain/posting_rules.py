@@ -254,7 +254,8 @@ def payment_reverted(payment: Payment, unapplied_minor: int, effects: Effects, w
 
     Invoices are open again, at their full price where the payment had earned a discount: receivable Dr, credit Dr (what
     was unapplied), wallet Dr (what it had topped up), its card fee Dr; cash Cr, discounts Cr, tax Cr. What is nowhere left
-    of it (it was refunded) is a loss: bad_debt Dr. What open disputes withhold has left cash already: disputes Cr, held Dr.
+    of it (it was refunded) is a loss: bad_debt Dr; what is there beyond what went back makes up for an earlier one: bad_debt Cr.
+    What open disputes withhold has left cash already: disputes Cr, held Dr.
     """
     withheld = payment.withheld_minor
     taken = [
@@ -345,7 +346,7 @@ def _money_back(
     amount_minor = sum(posting.amount_minor for posting in gone_from)
     reopened = -effects.paid_minor
     lost = amount_minor - reopened - sum(posting.amount_minor for posting in taken)
-    if lost < 0:
+    if lost < 0 and (reopened or kind is not EntryKind.PAYMENT_REVERTED):
         raise LedgerBrokenError("more_reopened_than_returned", f"{kind} of {amount_minor} would open {reopened} again.")
     documents = _touched({"payment": (payment.id,)}, effects)
     return _draft(
@@ -353,7 +354,7 @@ def _money_back(
         payment.account_id,
         payment.currency,
         why,
-        [*effects.postings(), *taken, _debit("bad_debt", lost, payment.id), *gone_from],
+        [*effects.postings(), *taken, _signed("bad_debt", -lost, payment.id), *gone_from],
         documents=documents | ({"gateway": (gateway,)} if gateway else {}),
     )
 

@@ -129,19 +129,20 @@ def post_reversal(operation: Operation, payment_id: str) -> None:
     """The money went back whole: what it paid is open again, what was unapplied, held or in the wallet is gone (P8).
 
     What lost disputes have taken before is gone already, and is not taken twice. What open ones withhold goes back with the rest,
-    and nothing is left for them to decide.
+    and nothing is left for them to decide. Unapplied money that came back to the payment after a dispute had taken it makes up
+    for what was lost then.
     """
     payment = operation.get(Payment, payment_id)
     left = payment.amount_minor - payment.lost_minor
-    unapplied = min(payment.unapplied_minor, left - payment.held_minor)
-    wallet = min(payment.wallet_minor, left - payment.held_minor - unapplied)
-    paid = left - payment.held_minor - unapplied - wallet
+    unapplied = payment.unapplied_minor
+    wallet = max(0, min(payment.wallet_minor, left - payment.held_minor - unapplied))
+    paid = max(0, left - payment.held_minor - unapplied - wallet)
     fee = payment.fee if payment.fee and payment.fee.gross_minor <= paid else None
     reopened = latest_first(payment.allocations, paid - (fee.gross_minor if fee else 0))
     operation.reopen(payment_id, reopened)
     emptied = operation.get(Payment, payment_id).holding(0)
     operation.change(replace(emptied, status=PaymentStatus.REVERTED, unapplied_minor=0, wallet_minor=0))
-    if left:
+    if left or unapplied:
         reverted = replace(payment, amount_minor=left, wallet_minor=wallet, fee=fee)
         operation.post(posting_rules.payment_reverted, reverted, unapplied)
 
