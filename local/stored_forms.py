@@ -26,10 +26,10 @@ HAVE_FIELDS = ("domain/*.py", "usecases/guards.py")
 def fingerprint(remit: Path = REMIT) -> str:
     """Of the forms that the package in this directory stores."""
     digest = hashlib.sha256()
-    for path in MAKE_ITEMS:
-        digest.update(_code(_parsed(remit / path)).encode())
-    for path in sorted(remit.glob(DICTIONARIES)):
-        digest.update(path.read_bytes())
+    for module in MAKE_ITEMS:
+        digest.update(_code(_parsed(remit / module)).encode())
+    for dictionary in sorted(remit.glob(DICTIONARIES)):
+        digest.update(dictionary.read_bytes())
     for pattern in HAVE_FIELDS:
         for path in sorted(remit.glob(pattern)):
             digest.update("\n".join(_fields(_parsed(path))).encode())

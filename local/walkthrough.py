@@ -30,7 +30,7 @@ from remit.domain.automations import Automation
 
 PATIENCE_S = 60
 
-FIRM = {
+FIRM: dict[str, Any] = {
     "name": "Bright Lamp Studio",
     "email": "billing@brightlamp.example",
     "address": {"line1": "Keizersgracht 1", "postal_code": "1015 CC", "city": "Amsterdam", "country": "NL"},

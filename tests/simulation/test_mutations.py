@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from remit.domain import operation, orders, posting_rules
+from remit.domain import arrears, operation, orders, posting_rules
 from remit.domain.accounts import Account, PaymentSettings
 from remit.domain.actor import Actor
 from remit.domain.errors import ConflictError, LedgerBrokenError, RuleError
@@ -461,7 +461,7 @@ def late_key_ignored(patch: Patch) -> None:
 
 def interest_on_what_was_paid(patch: Patch) -> None:
     """Payments lower nothing: interest runs on what was billed."""
-    moves = charge_late.moves_of
+    moves = arrears.moves_of
     patch.setattr(charge_late, "moves_of", lambda *asked: tuple(move for move in moves(*asked) if move.amount_minor > 0))
 
 
