@@ -359,8 +359,9 @@ def allocations_within(customer: Customer, subledger: Subledger) -> Iterator[str
         if allocated != settled[id]:
             yield f"{id} says that it paid {allocated}, invoices say {settled[id]}"
         arrived = payment.amount_minor if payment.status is PaymentStatus.SUCCEEDED else 0
-        if allocated + payment.unapplied_minor > arrived + put_back[id]:
-            yield f"{id} of {arrived}: {allocated} allocated, {payment.unapplied_minor} left"
+        there = allocated + payment.unapplied_minor + payment.wallet_minor + payment.held_minor
+        if there > max(0, arrived - _disputed_away(payment)) + put_back[id]:
+            yield f"{id} of {arrived}: {allocated} allocated, {payment.unapplied_minor} left, {there} in all"
         if payment.status is not PaymentStatus.SUCCEEDED:
             continue
         fee = payment.fee.gross_minor if payment.fee else 0

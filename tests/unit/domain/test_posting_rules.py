@@ -271,7 +271,7 @@ def test_P9_an_open_dispute_holds_the_customers_unapplied_part(amount: int, fee:
 def test_P9_a_lost_dispute_opens_what_the_money_had_paid(effects: Effects, held: int, lost: int) -> None:
     back = reversed_effects(effects)
     dispute = Dispute("dp_1", DisputeStatus.LOST, -back.paid_minor + held + lost, 0, NOW, held_minor=held)
-    draft = posting_rules.dispute_lost(attempt(), dispute, back, WHY)
+    draft = posting_rules.dispute_lost(attempt(), dispute, 0, back, WHY)
     assert_sound(draft, **plus(moves_of(back), held=-held))
     assert side(draft, Side.CREDIT)["disputes"] == dispute.amount_minor
 

@@ -1,7 +1,9 @@
 """What one operation has to know of another that came in between: refunds of money that went back, discounts after credits,
 pages whose time is over."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 
@@ -54,25 +56,55 @@ def test_R7_what_a_bounced_check_had_refunded_is_asked_back_and_is_no_credit(off
     assert office.differences(account_id) == ()
 
 
-def test_P8_P9_a_debit_that_comes_back_after_its_lost_dispute_leaves_no_credit(office: Office, account_id: str) -> None:
-    """A refund that failed while the dispute was open put money back beside what was held: that makes good the loss."""
+@pytest.mark.parametrize("order", list(permutations(("opened", "refund failed", "lost"))), ids="; ".join)
+def test_G3_P9_a_refund_that_fails_beside_a_lost_dispute_is_nobodys_credit(
+    office: Office, account_id: str, order: Sequence[str]
+) -> None:
+    """R6: 121.00 paid, 50.00 of it refunded and paid anew, then the dispute takes all of the first payment: what the refund did
+    not take makes good what was lost, whatever is heard first. When the debit then comes back, nothing is left for it to take."""
     payment_id = refunding.card_paid(office, account_id, office.invoice(account_id))
     payment = office.payment(account_id, payment_id)
     waiting = refunding.refund_receipt(office, account_id, payment_id, 5000)
     office.receive(account_id, 5000, oldest_first=True)
-    office.gateway_says(payments.dispute_on(payment, DisputeStatus.OPEN), "evt_opened")
-    refunding.gateway_says(office, waiting, RefundStatus.FAILED, "evt_refund_failed")
-    office.gateway_says(payments.dispute_on(payment, DisputeStatus.LOST, 70), "evt_lost")
-    assert office.payment(account_id, payment_id).unapplied_minor == 5000
-    lost = refunding.chart(office, account_id)
+    reports = {
+        "opened": lambda: office.gateway_says(payments.dispute_on(payment, DisputeStatus.OPEN), "evt_opened"),
+        "refund failed": lambda: refunding.gateway_says(office, waiting, RefundStatus.FAILED, "evt_refund_failed"),
+        "lost": lambda: office.gateway_says(payments.dispute_on(payment, DisputeStatus.LOST, 70), "evt_lost"),
+    }
+    for each in order:
+        reports[each]()
+    expected = {"receivable": 7100, "credit": 0, "bad_debt": 0, "disputes": 0, "held": 0}
+    assert {name: refunding.chart(office, account_id).get(name, 0) for name in expected} == expected
+    assert office.payment(account_id, payment_id).unapplied_minor == 0
     for word in ("capture", "failure"):
         at = payment.created_at + timedelta(seconds=30 if word == "capture" else 200)
         said = report_on(payment, None, 200, transaction=Transaction(at, word, "ch_1", 12100), gateway_ids=["ch_1"])
         office.gateway_says(said, f"evt_{word}")
-    after = office.payment(account_id, payment_id)
-    assert (after.status, after.unapplied_minor) == (PaymentStatus.REVERTED, 0)
-    assert (lost["credit"], lost["bad_debt"]) == (-5000, 5000)
-    assert {"credit", "bad_debt"}.isdisjoint(refunding.chart(office, account_id))
+    assert office.payment(account_id, payment_id).status is PaymentStatus.REVERTED
+    assert {name: refunding.chart(office, account_id).get(name, 0) for name in expected} == expected
+    payments.proves(office, account_id)
+
+
+def test_R6_R7_what_was_paid_for_a_refund_that_came_to_nothing_stays_the_customers(office: Office, account_id: str) -> None:
+    """P8: a refund that an invoice asks back, which the customer pays; then the gateway says that the refund had failed, and the
+    payment itself goes back. What goes back is the first payment; what they paid for the refund is still theirs."""
+    payment = payments.checkout(office, account_id, Pick(office.invoice(account_id)))
+    payment_id, paid = payment.id, payment.amount_minor
+    office.receive(account_id, paid, oldest_first=True)
+    office.gateway_says(report_on(payment, PaymentStatus.SUCCEEDED, 5, gateway_ids=[f"pi_{payment_id}"]), "evt_paid")
+    assert office.payment(account_id, payment_id).unapplied_minor == paid, "it was paid twice"
+    refund = refunding.refund_receipt(office, account_id, payment_id, paid)
+    refunding.gateway_says(office, refund, RefundStatus.SUCCEEDED, "evt_refunded")
+    refunding.reverse(office, account_id, refund.id)
+    office.receive(account_id, paid, oldest_first=True)
+    refunding.gateway_says(office, refund, RefundStatus.FAILED, "evt_refund_failed")
+    assert office.balance(account_id).credit_minor == 2 * paid
+    for word in ("capture", "failure"):
+        at = payment.created_at + timedelta(seconds=30 if word == "capture" else 200)
+        said = report_on(payment, None, 200, transaction=Transaction(at, word, "ch_1", paid), gateway_ids=["ch_1"])
+        office.gateway_says(said, f"evt_{word}")
+    chart = refunding.chart(office, account_id)
+    assert (chart["credit"], chart.get("bad_debt", 0), chart.get("receivable", 0)) == (-paid, 0, 0)
     payments.proves(office, account_id)
 
 

@@ -551,6 +551,21 @@ class Payment:
     def put_back(self, amount_minor: int) -> "Payment":
         return replace(self, unapplied_minor=self.unapplied_minor + amount_minor)
 
+    def regains(self, amount_minor: int) -> int:
+        """How much of its own money that comes back, such as a refund that failed, is the customer's again: no more than
+        disputes and a return have left it. The rest is not new money, and makes good what was lost.
+
+        A payment of 100.00, 30.00 of it refunded, was lost in a dispute: 70.00 were opened again, 30.00 were a loss. When the
+        refund fails, its 30.00 are nobody's credit.
+        """
+        if self.status is PaymentStatus.REVERTED:
+            return 0
+        if not self.lost_minor:
+            return amount_minor
+        fee = self.fee.gross_minor if self.fee else 0
+        in_use = self.allocated_minor + self.unapplied_minor + self.wallet_minor + self.held_minor + fee
+        return max(0, min(amount_minor, self.amount_minor - self.lost_minor - in_use))
+
     def refund(self, amount_minor: int) -> "Payment":
         """Count a refund; `RuleError` with the refundable amount when it exceeds what was captured and is left (R2)."""
         if amount_minor > self.refundable_minor:

@@ -254,8 +254,7 @@ def payment_reverted(payment: Payment, unapplied_minor: int, effects: Effects, w
 
     Invoices are open again, at their full price where the payment had earned a discount: receivable Dr, credit Dr (what
     was unapplied), wallet Dr (what it had topped up), its card fee Dr; cash Cr, discounts Cr, tax Cr. What is nowhere left
-    of it (it was refunded) is a loss: bad_debt Dr; what is there beyond what went back makes up for an earlier one: bad_debt Cr.
-    What open disputes withhold has left cash already: disputes Cr, held Dr.
+    of it (it was refunded) is a loss: bad_debt Dr. What open disputes withhold has left cash already: disputes Cr, held Dr.
     """
     withheld = payment.withheld_minor
     taken = [
@@ -311,10 +310,12 @@ def dispute_won(payment: Payment, dispute: Dispute, why: Circumstances) -> Entry
     )
 
 
-def dispute_lost(payment: Payment, dispute: Dispute, effects: Effects, why: Circumstances) -> EntryDraft:
-    """The money is gone: what it had paid is open again. receivable Dr, held Dr, wallet Dr; disputes Cr. With the whole
-    payment its card fee goes too."""
+def dispute_lost(payment: Payment, dispute: Dispute, unapplied_minor: int, effects: Effects, why: Circumstances) -> EntryDraft:
+    """The money is gone: what it had paid is open again. receivable Dr, held Dr, credit Dr (what is unapplied since a refund of
+    it failed), wallet Dr; disputes Cr. With the whole payment its card fee goes too. What is nowhere left of it (it was
+    refunded) is a loss: bad_debt Dr."""
     taken = [
+        _debit("credit", unapplied_minor, payment.id),
         _debit("held", dispute.held_minor, payment.id),
         _debit("wallet", dispute.wallet_minor, payment.id),
         *(_fee_back(payment) if dispute.amount_minor == payment.amount_minor else ()),
@@ -346,7 +347,7 @@ def _money_back(
     amount_minor = sum(posting.amount_minor for posting in gone_from)
     reopened = -effects.paid_minor
     lost = amount_minor - reopened - sum(posting.amount_minor for posting in taken)
-    if lost < 0 and (reopened or kind is not EntryKind.PAYMENT_REVERTED):
+    if lost < 0:
         raise LedgerBrokenError("more_reopened_than_returned", f"{kind} of {amount_minor} would open {reopened} again.")
     documents = _touched({"payment": (payment.id,)}, effects)
     return _draft(
@@ -354,7 +355,7 @@ def _money_back(
         payment.account_id,
         payment.currency,
         why,
-        [*effects.postings(), *taken, _signed("bad_debt", -lost, payment.id), *gone_from],
+        [*effects.postings(), *taken, _debit("bad_debt", lost, payment.id), *gone_from],
         documents=documents | ({"gateway": (gateway,)} if gateway else {}),
     )
 

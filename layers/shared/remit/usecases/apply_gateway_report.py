@@ -129,20 +129,20 @@ def post_reversal(operation: Operation, payment_id: str) -> None:
     """The money went back whole: what it paid is open again, what was unapplied, held or in the wallet is gone (P8).
 
     What lost disputes have taken before is gone already, and is not taken twice. What open ones withhold goes back with the rest,
-    and nothing is left for them to decide. Unapplied money that came back to the payment after a dispute had taken it makes up
-    for what was lost then.
+    and nothing is left for them to decide. What is unapplied beyond all that is none of this money: the customer has paid it for
+    an invoice that asked a refund back, which then came to nothing.
     """
     payment = operation.get(Payment, payment_id)
     left = payment.amount_minor - payment.lost_minor
-    unapplied = payment.unapplied_minor
-    wallet = max(0, min(payment.wallet_minor, left - payment.held_minor - unapplied))
-    paid = max(0, left - payment.held_minor - unapplied - wallet)
+    unapplied = min(payment.unapplied_minor, left - payment.held_minor)
+    wallet = min(payment.wallet_minor, left - payment.held_minor - unapplied)
+    paid = left - payment.held_minor - unapplied - wallet
     fee = payment.fee if payment.fee and payment.fee.gross_minor <= paid else None
     reopened = latest_first(payment.allocations, paid - (fee.gross_minor if fee else 0))
     operation.reopen(payment_id, reopened)
-    emptied = operation.get(Payment, payment_id).holding(0)
-    operation.change(replace(emptied, status=PaymentStatus.REVERTED, unapplied_minor=0, wallet_minor=0))
-    if left or unapplied:
+    emptied = operation.get(Payment, payment_id).holding(0).take(unapplied)
+    operation.change(replace(emptied, status=PaymentStatus.REVERTED, wallet_minor=0))
+    if left:
         reverted = replace(payment, amount_minor=left, wallet_minor=wallet, fee=fee)
         operation.post(posting_rules.payment_reverted, reverted, unapplied)
 
@@ -212,19 +212,20 @@ def _win_dispute(operation: Operation, payment_id: str, dispute: Dispute, _firm:
 
 def _lose_dispute(operation: Operation, payment_id: str, dispute: Dispute, firm: Firm) -> None:
     """What the money had paid is open again, latest allocation first; or it is written off, as the firm decides. Before that
-    goes what is held, and what it had left in the wallet."""
+    goes what is held, what is unapplied since a refund failed meanwhile, and what it had left in the wallet."""
     disputed = operation.get(Payment, payment_id)
     held = min(disputed.held_minor, dispute.amount_minor)
+    unapplied = min(disputed.unapplied_minor, dispute.amount_minor - held)
     whole = dispute.amount_minor == disputed.amount_minor
     fee = disputed.fee.gross_minor if disputed.fee and whole else 0
-    wallet = min(disputed.wallet_minor, dispute.amount_minor - held - fee)
-    reopened = latest_first(disputed.allocations, dispute.amount_minor - held - fee - wallet)
+    wallet = min(disputed.wallet_minor, max(0, dispute.amount_minor - held - unapplied - fee))
+    reopened = latest_first(disputed.allocations, max(0, dispute.amount_minor - held - unapplied - fee - wallet))
     operation.reopen(payment_id, reopened)
     lost = replace(dispute, posted=DisputeStatus.LOST, wallet_minor=wallet)
-    left = replace(operation.get(Payment, payment_id), wallet_minor=disputed.wallet_minor - wallet)
+    left = replace(operation.get(Payment, payment_id).take(unapplied), wallet_minor=disputed.wallet_minor - wallet)
     operation.change(left.holding(disputed.held_minor - held, lost))
     _flag(operation, payment_id)
-    operation.post(posting_rules.dispute_lost, left, replace(lost, held_minor=held))
+    operation.post(posting_rules.dispute_lost, left, replace(lost, held_minor=held), unapplied)
     if firm.money.lost_dispute is LostDispute.WRITE_OFF:
         for allocation in reopened:
             item = operation.item(allocation.invoice_id)

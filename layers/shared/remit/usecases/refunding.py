@@ -3,6 +3,7 @@
 These work within an operation that holds what a refund consumes; the use cases decide who may ask for what.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from remit.domain import posting_rules
 from remit.domain.firm import Firm
 from remit.domain.operation import Operation
-from remit.domain.payments import Allocation, Payment, PaymentStatus, Transaction
+from remit.domain.payments import Allocation, Payment, Transaction
 from remit.domain.refunds import Refund, RefundFrom, RefundSource, RefundStatus
 from remit.usecases.loading import need
 from remit.usecases.ports import Loaded, Ref, lot_ref, open_item_ref
@@ -74,10 +75,14 @@ def succeed(operation: Operation, refund_id: str) -> None:
 
 
 def give_back(operation: Operation, refund_id: str, *, had_succeeded: bool) -> None:
-    """It came to nothing: what it had consumed is back, an invoice that it had opened is paid again as far as it is open."""
+    """It came to nothing: what it had consumed is back, an invoice that it had opened is paid again as far as it is open.
+
+    What an invoice had asked back is the customer's in any case: it pays that invoice, or they have paid it before.
+    """
     refund = operation.get(Refund, refund_id)
     reversal = operation.item(refund.reversed_by).open_minor if refund.reversed_by else 0
-    sources = tuple(as_kept(source, refund, operation) for source in refund.returns_to(reversal))
+    returned = refund.returns_to(reversal)
+    sources = returned if refund.reversed_by else as_kept(returned, refund, operation)
     back: dict[str, int] = {}
     for source in sources:
         for lot, amount in _put_back(operation, refund, source).items():
@@ -89,14 +94,31 @@ def give_back(operation: Operation, refund_id: str, *, had_succeeded: bool) -> N
     operation.post(posting_rules.refund_returned, replace(refund, sources=sources), had_succeeded, back)
 
 
-def as_kept(source: RefundSource, refund: Refund, operation: Operation) -> RefundSource:
-    """What comes back of money that was itself taken back meanwhile makes good the loss that was posted then (P8)."""
-    payment_id = source.document_id if source.document_id in refund.counts_on else refund.payment_id
-    if payment_id is None or operation.get(Payment, payment_id).status is not PaymentStatus.REVERTED:
-        return source
-    if source.account is RefundFrom.CREDIT and source.document_id != payment_id:
-        return source  # a credit is the firm's own word, whatever became of the money
-    return replace(source, account=RefundFrom.LOSS, document_id=payment_id)
+def as_kept(sources: Iterable[RefundSource], refund: Refund, operation: Operation) -> tuple[RefundSource, ...]:
+    """Where its money goes when it is back: to what it had consumed, as far as the payment may have it again. What was taken
+    of that meanwhile, by a return or a lost dispute, makes good the loss that was posted then (P8, P9)."""
+    kept: list[RefundSource] = []
+    regained: Counter[str] = Counter()
+    for source in sources:
+        payment_id = _money_of(source, refund)
+        if payment_id is None:
+            kept.append(source)
+            continue
+        payment, before = operation.get(Payment, payment_id), regained[payment_id]
+        regained[payment_id] = payment.regains(before + source.amount_minor)
+        again = regained[payment_id] - before
+        kept.append(replace(source, amount_minor=again))
+        kept.append(RefundSource(RefundFrom.LOSS, payment_id, source.amount_minor - again))
+    return tuple(source for source in kept if source.amount_minor)
+
+
+def _money_of(source: RefundSource, refund: Refund) -> str | None:
+    """The payment whose money the source is; none for what was a loss already, and for a credit, which is the firm's own word."""
+    if source.account is RefundFrom.LOSS:
+        return None
+    if source.account is RefundFrom.CREDIT:
+        return source.document_id if source.document_id in refund.counts_on else None
+    return refund.payment_id
 
 
 def _put_back(operation: Operation, refund: Refund, source: RefundSource) -> dict[str, int]:

@@ -65,7 +65,7 @@ def reverse_refund(
         if refs:
             hold_all(operation, books.load(*refs), refs)
         operation.change(reversed_)
-        sources = tuple(as_kept(source, loaded, operation) for source in loaded.sources)
+        sources = as_kept(loaded.sources, loaded, operation)
         for source in sources:
             if source.account is RefundFrom.CREDIT:
                 operation.change(operation.lot(source.document_id).put_back(source.amount_minor))
