@@ -18,8 +18,13 @@ def main() -> int:
     chosen = parser.parse_args()
     # Nearly all that a run makes stays: full collections would take a fifth of its time and find nothing.
     gc.set_threshold(100_000, 50, 1_000)
-    simulation = Simulation(chosen.seed, trace=print if chosen.trace else None)
     began = time.perf_counter()
+
+    def tell(step: int) -> None:
+        if step % 10_000 == 0:
+            print(f"  {step:>8}  of {chosen.steps} steps held, {time.perf_counter() - began:.0f} s", flush=True)
+
+    simulation = Simulation(chosen.seed, trace=print if chosen.trace else None, progress=tell)
     try:
         simulation.run(chosen.steps)
     except InvariantError as fault:

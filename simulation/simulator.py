@@ -71,10 +71,12 @@ class Answered:
 
 @dataclass
 class Simulation:
-    """One run of one seed. `story` has the last lines of what happened; `trace` gets every line."""
+    """One run of one seed. `story` has the last lines of what happened; `trace` gets every line, and `progress` the count of
+    steps at intervals."""
 
     seed: int
     trace: Callable[[str], None] | None = None
+    progress: Callable[[int], None] = lambda _: None
     story: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     counts: Counter[str] = field(default_factory=Counter)
     step: int = 0
@@ -104,6 +106,7 @@ class Simulation:
                 check_step(self.world)
                 if self.step % FULL_CHECK_EVERY == 0:
                     self.check_everything()
+                    self.progress(self.step)
             self.check_everything(all_customers=True)
 
     def _take_step(self) -> None:
