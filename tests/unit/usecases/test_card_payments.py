@@ -1,6 +1,7 @@
 """Checkout at the gateway, and its reports in any order (P3, P4, P5, G3, G4)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from remit.domain.errors import GatewayFailedError, LedgerBrokenError, NotFoundError, RuleError, TransientError
 from remit.domain.journal import EntryKind
 from remit.domain.payments import Allocation, GatewayReport, Payment, PaymentStatus, Transaction
+from remit.usecases.payment_attempts import Pick
 from tests.fakes import Fault, MachineDiedError
+from tests.support import payments
 from tests.support.builders import NOW, TODAY, Office, report_on
 from tests.support.refusals import refused
 
@@ -133,6 +136,24 @@ def test_P4_two_tabs_at_the_same_moment_are_sent_to_one_page(office: Office, acc
     tabs.append(office.checkout(account_id, invoice_id)[0])
     assert len({tab.checkout_url for tab in tabs}) == len(office.gateway.pages) == 1
     assert len(office.books.all(Payment)) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.CONFLICT, Fault.THROTTLE, Fault.LOST_REPLY])
+def test_P4_nobody_is_sent_to_a_page_that_could_not_be_closed(
+    office: Office, account_id: str, invoice_id: str, fault: Fault
+) -> None:
+    """Whatever meets the page while it is noted: who gets its address may pay there, so that an attempt for another amount
+    closes it first, and not both are paid."""
+    office.trouble.strike(fault, on="commit", at=2)
+    sent_to: list[Payment] = []
+    with suppress(TransientError):
+        sent_to.append(payments.checkout(office, account_id, Pick(invoice_id, 5000)))
+    assert office.trouble.pending == 0
+    for first in sent_to:
+        assert office.payment(account_id, first.id).checkout_url == first.checkout_url
+    second, _ = office.checkout(account_id, invoice_id)
+    assert office.payment(account_id, second.id).amount_minor == second.amount_minor != 5000
+    assert {first.id for first in sent_to} <= set(office.gateway.closed)
 
 
 def test_P4_money_under_way_blocks_a_second_payment(office: Office, account_id: str, invoice_id: str) -> None:

@@ -117,6 +117,43 @@ def test_D2_a_crash_after_the_mark_sends_nothing_again(office: Office) -> None:
     assert len(office.mailer.sent) == 1
 
 
+@pytest.mark.parametrize("fault", [Fault.CONFLICT, Fault.THROTTLE, Fault.LOST_REPLY])
+def test_D2_what_was_handed_over_is_marked_whatever_meets_the_mark(office: Office, fault: Fault) -> None:
+    account_id = office.open_account()
+    office.trouble.strike(fault, on="commit", at=2)
+    assert send(office, account_id).status is MessageStatus.SENT
+    assert (office.trouble.pending, stored(office, account_id).status) == (0, MessageStatus.SENT)
+    office.clock.advance(days=1)
+    send(office, account_id)
+    assert len(office.mailer.sent) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.CONFLICT, Fault.THROTTLE, Fault.LOST_REPLY])
+def test_D2_a_claim_is_given_back_whatever_meets_that(office: Office, fault: Fault) -> None:
+    account_id = office.open_account()
+    office.trouble.strike(Fault.THROTTLE, on="send")
+    office.trouble.strike(fault, on="commit", at=2)
+    with pytest.raises(TransientError):
+        send(office, account_id)
+    assert office.trouble.pending == 0
+    assert send(office, account_id).status is MessageStatus.SENT, "at once"
+    assert len(office.mailer.sent) == 1
+
+
+def test_D2_a_machine_that_is_too_late_does_not_mark_what_another_has_claimed(office: Office) -> None:
+    account_id = office.open_account()
+
+    def somebody_takes_over() -> None:
+        office.clock.advance(seconds=LEASE.total_seconds())
+        known = stored(office, account_id)
+        office.books.commit([replace(known, claimed_at=office.clock.now())])
+
+    office.trouble.meanwhile(somebody_takes_over, at=2)
+    with pytest.raises(ConflictError):
+        send(office, account_id)
+    assert stored(office, account_id).status is MessageStatus.SENDING
+
+
 def test_D2_of_two_machines_that_take_over_an_expired_claim_one_sends(office: Office) -> None:
     account_id = office.open_account()
     office.trouble.strike(Fault.CRASH_BEFORE, on="send")

@@ -10,8 +10,9 @@ from remit.domain.dunning import DunningPolicy
 from remit.domain.errors import ConflictError, RuleError, TransientError
 from remit.domain.messages import AUTOMATION, Message, MessageStatus
 from remit.usecases.guards import AlreadyExistsError
+from remit.usecases.idempotency import persist
 from remit.usecases.loading import need
-from remit.usecases.ports import Books, Clock, Letter, Mailer, message_ref
+from remit.usecases.ports import Books, Changes, Clock, Letter, Mailer, message_ref
 
 LEASE = timedelta(minutes=1)
 """How long a claim holds. No function that sends mail lives that long (template.yaml), so an older claim's owner is dead;
@@ -72,16 +73,26 @@ def send_once(
 
 
 def _stored(outcome: Message, books: Books) -> Message:
-    """The message as it is stored after its outcome. The provider may have reported it first: then that stands."""
+    """The message as it is stored after its outcome. The provider may have reported it first: then that stands.
+
+    Left unmarked, a letter that was handed over would go out once more when its claim is over: so it is tried again for as long
+    as the claim is ours. `ConflictError` when somebody else has claimed it since.
+    """
     try:
         books.commit([outcome])
-    except ConflictError:
-        ref = message_ref(outcome.account_id, outcome.id)
-        known = need(books.load(ref), ref)
-        if known.status is MessageStatus.SENDING:
-            raise
-        return known
+    except (ConflictError, TransientError):
+        return persist(books, lambda: _as_it_came_out(outcome, books))
     return outcome
+
+
+def _as_it_came_out(outcome: Message, books: Books) -> tuple[Changes, Message]:
+    ref = message_ref(outcome.account_id, outcome.id)
+    known = need(books.load(ref), ref)
+    if known.status is not MessageStatus.SENDING or known == replace(outcome, version=known.version):
+        return [], known
+    if known.version != outcome.version:
+        raise ConflictError("message_claimed", "Somebody else has claimed this message since.")
+    return [outcome], outcome
 
 
 def _claim(

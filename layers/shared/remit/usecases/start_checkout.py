@@ -9,7 +9,7 @@ from remit.domain.errors import ConflictError, GatewayFailedError, InvalidError,
 from remit.domain.firm import Firm
 from remit.domain.payments import Ending, Payment, PaymentStatus
 from remit.domain.terms import Method
-from remit.usecases.idempotency import Answer, Request, once
+from remit.usecases.idempotency import Answer, Request, once, persist
 from remit.usecases.loading import need, need_account
 from remit.usecases.payment_attempts import (
     LOOK_UP_AFTER,
@@ -24,7 +24,18 @@ from remit.usecases.payment_attempts import (
     waiting_on_pages,
     with_attempt,
 )
-from remit.usecases.ports import Books, Changes, Clock, Ids, Payer, PaymentGateway, invoice_ref, open_item_ref, payment_ref
+from remit.usecases.ports import (
+    Books,
+    Changes,
+    CheckoutPage,
+    Clock,
+    Ids,
+    Payer,
+    PaymentGateway,
+    invoice_ref,
+    open_item_ref,
+    payment_ref,
+)
 from remit.usecases.saved_methods import customer_of
 
 
@@ -117,23 +128,34 @@ def _open_page(
         with suppress(ConflictError):
             books.commit([payment.end(Ending.GATEWAY_FAILED)])
         raise
-    opened = replace(
+    opened = _with_page(payment, page)
+    try:
+        books.commit([opened])
+    except ConflictError:
+        opened = persist(books, lambda: _remember(page, payment, books))
+        if opened.status is PaymentStatus.CANCELED:  # given up before anybody was sent to its page
+            gateway.expire_checkout(opened)
+            raise _given_up(payment) from None
+    return opened
+
+
+def _with_page(payment: Payment, page: CheckoutPage) -> Payment:
+    return replace(
         payment,
         checkout_url=page.url,
         expires_at=page.expires_at,
         look_up_at=page.expires_at + LOOK_UP_AFTER,
         gateway_ids=tuple(sorted({*payment.gateway_ids, page.id})),
     )
-    try:
-        books.commit([opened])
-    except ConflictError:
-        # The gateway's event, or another tab, was faster: what it stored stands, and the page is the same one.
-        now_stored = need(books.load(payment_ref(account_id, payment_id)), payment_ref(account_id, payment_id))
-        if now_stored.status is PaymentStatus.CANCELED:  # given up before anybody was sent to its page
-            gateway.expire_checkout(opened)
-            raise _given_up(payment) from None
-        return replace(opened, version=payment.version)
-    return opened
+
+
+def _remember(page: CheckoutPage, attempt: Payment, books: Books) -> tuple[Changes, Payment]:
+    """Note the page on the attempt as it is by now. Nobody is sent to a page that is not noted: it could not be closed when
+    another attempt takes the place of this one, and both would be paid (P4)."""
+    ref = payment_ref(attempt.account_id, attempt.id)
+    known = need(books.load(ref), ref)
+    opened = _with_page(known, page)
+    return ([opened], opened) if known.checkout_url is None and opened.is_on_page else ([], opened)
 
 
 def _given_up(payment: Payment) -> RuleError:
