@@ -186,7 +186,7 @@ class World:
     firm: Firm = field(default_factory=our_firm)
     active: list[str] = field(default_factory=list)
     unproved: dict[str, None] = field(default_factory=dict)
-    """Customers with entries since everything was last proved."""
+    """Customers with entries since they were last proved."""
     claims: Counter[str] = field(default_factory=Counter)
     """How often each message was claimed for sending."""
     chosen: str | None = None

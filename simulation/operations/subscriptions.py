@@ -68,7 +68,8 @@ def subscribes(world: World) -> Attempt | None:
     customer, plan = world.customer(), world.pick(world.books.plans(None, MOST_PLANS)[0])
     if customer is None or plan is None:
         return None
-    periods = world.random.choice((None, None, 3))
+    # Without an end only now and then: who has left would be billed for ever, and histories would grow without bound.
+    periods = None if world.sometimes(0.05) else world.random.randint(1, 8)
     wish = SubscriptionWish(customer.id, plan.id, world.random.randint(1, 5), None, periods)
     return Attempt(
         says=f"{customer.id} subscribes to {plan.id}",
