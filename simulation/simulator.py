@@ -324,10 +324,13 @@ class Simulation:
             self.world.claims[message.id] += message.status is MessageStatus.SENDING
 
     def check_everything(self, *, all_customers: bool = False) -> None:
-        """Let every event arrive and every index catch up; then prove some of what changed, or everything at all."""
+        """Let every event arrive, every index catch up, and the schedule finish what was left behind; then prove some of what
+        changed, or everything at all."""
         self._lag.close()
         while self._unanswered:
             self._ask_again(disturbed=False)
+        for batch in orders.unfinished(self.world):
+            self._perform(self._named(orders.finishing(self.world, batch)))
         for event in self.world.gateway.deliver_all():
             self._perform(self._named(delivery(self.world, event)))
         if all_customers:

@@ -159,6 +159,8 @@ class ObservedBooks(FakeBooks):
         super().__init__(trouble)
         self._observer = observer
         self.on_stream: Callable[[list[dict[str, Any]]], None] | None = None
+        self.writes = 0
+        """How many items were written so far."""
 
     def commit(self, changes: Changes) -> None:
         try:
@@ -169,6 +171,7 @@ class ObservedBooks(FakeBooks):
                     self.on_stream(self.stream_records())
                 writes = tuple(Write(thing_of(new), old is None) for _, new, old in self._stream)
                 self._stream.clear()
+                self.writes += len(writes)
                 self._observer(Transaction(writes))
 
 

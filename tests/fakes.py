@@ -528,11 +528,6 @@ class FakeBooks:
         """All that is stored, to compare before and after."""
         return {(pk, sk): raw for pk, items in self._table.partitions.items() for sk, raw in items.items()}
 
-    @property
-    def writes(self) -> int:
-        """How often anything was written so far."""
-        return len(self._stream)
-
     def stream_records(self, after: int = 0) -> list[dict[str, Any]]:
         """The table's stream from the `after`-th write on, as Lambda hands it over."""
         return [

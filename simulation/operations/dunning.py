@@ -15,6 +15,7 @@ from remit.usecases.promise_to_pay import PromiseWish, promise_to_pay, withdraw_
 from remit.usecases.send_notice import send_notice
 from remit.usecases.set_dunning_policy import set_dunning_policy
 from remit.usecases.try_policy import AccountTrial, try_policy
+from simulation.operations.invoices import chosen_item
 from simulation.operations.late_charges import RULES
 from simulation.operations.table import MAIL_MAY_WAIT, expect, operation
 from simulation.world import Attempt, World
@@ -50,10 +51,12 @@ def sets_policy(world: World) -> Attempt:
 
 @operation("try a policy", 2)
 def tries_policy(world: World) -> Attempt | None:
-    """On up to half a year of an account, which writes and sends nothing, unless somebody else came in between."""
-    customer = world.customer()
-    if customer is None:
+    """On up to half a year of an account, mostly one that is late, which writes and sends nothing, unless somebody else came in
+    between."""
+    found = chosen_item(world, lambda item: item.is_overdue(world.today))
+    if found is None:
         return None
+    customer, _ = found
     last = world.today - timedelta(days=world.random.choice((0, 1, 40)))
     terms = TrialTerms(any_policy(world), last - timedelta(days=world.random.choice((0, 30, 180))), last)
 

@@ -205,9 +205,13 @@ def issues_batch(world: World) -> Attempt | None:
 
 @operation("finish a batch", 1)
 def finishes_batch(world: World) -> Attempt | None:
-    waiting = [batch.id for batch in world.model.batches.values() if batch.finished_at is None]
-    batch_id = world.pick(waiting)
+    batch_id = world.pick(unfinished(world))
     return finishing(world, batch_id) if batch_id else None
+
+
+def unfinished(world: World) -> list[str]:
+    """The batches whose machine died, and that nobody has asked for again yet."""
+    return [batch.id for batch in world.model.batches.values() if batch.finished_at is None]
 
 
 def finishing(world: World, batch_id: str) -> Attempt:

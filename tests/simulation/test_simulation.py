@@ -82,7 +82,7 @@ def test_a_failure_says_what_happened_and_how_to_see_it_again(monkeypatch: pytes
     report = failure(simulation, caught.value)
     assert f"Seed 5, step {simulation.step}: violated: numbers are gapless and chronological" in report
     assert f"make simulate SEED=5 STEPS={simulation.step}" in report
-    assert re.search(r"clerk: invoice ord_\d+ of acc_\d+, \w{3} \d+ minor → while this was done", report)
+    assert re.search(rf"\n +{simulation.step} \w+: .+ → while this was done:", report)
 
     again = Simulation(5)
     with pytest.raises(InvariantError) as repeated:
