@@ -6,6 +6,7 @@ kind, with how often it happens and the codes with which Remit may refuse it; cr
 themselves.
 """
 
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,11 +25,12 @@ class Operation:
 
 
 OPERATIONS: list[Operation] = []
+"""By name, so that a seed is the same run whichever module was imported first."""
 
 
 def operation(name: str, weight: int) -> Callable[[Choose], Choose]:
     def register(choose: Choose) -> Choose:
-        OPERATIONS.append(Operation(name, weight, choose))
+        insort(OPERATIONS, Operation(name, weight, choose), key=lambda known: known.name)
         return choose
 
     return register
