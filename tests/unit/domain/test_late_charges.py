@@ -184,6 +184,8 @@ def test_D9_a_fee_is_fixed_or_a_share_with_a_minimum_per_currency() -> None:
         lambda: InterestRule((Rate(DUE, Decimal(1)), Rate(DUE, Decimal(2)))),
         lambda: at("-1"),
         lambda: at("1", grace_days=-1),
+        lambda: at("1", minimum={"EUR": 0}),
+        lambda: at("1", minimum={"EURO": 1}),
         lambda: DunningPolicy(late_charges=LateChargeRules(LateFee({"EUR": 1}), fee_from_tier=4)),
         lambda: DunningPolicy(late_charges=LateChargeRules(LateFee({"EUR": 1}), interest_from_tier=0)),
     ],

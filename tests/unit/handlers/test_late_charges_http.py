@@ -19,6 +19,7 @@ RULES = {
         "rates": [{"since": "2026-01-01", "annual_percent": "10.15"}, {"since": "2026-07-01", "annual_percent": "9.9"}],
         "day_count": "actual_360",
         "grace_days": 0,
+        "minimum": {"EUR": 500},
     },
     "fee_from_tier": 2,
     "interest_from_tier": 3,

@@ -230,6 +230,55 @@ def test_D9_days_of_grace_bear_nothing() -> None:
     assert [p.days for p in late.preview(office, account_id, invoice_id).periods] == [2]
 
 
+def with_a_minimum(fee: LateFee | None = None) -> Office:
+    """Of EUR 5.00, which EUR 1,000.00 bear in 18 days."""
+    return charging(LateChargeRules(fee, replace(TEN_FIFTEEN, minimum={"EUR": 500})))
+
+
+def test_D9_interest_below_the_minimum_waits_and_is_let_go_with_the_payment() -> None:
+    """Tiers at 3, 14 and 30 days: the third is the first that finds enough, and it charges all the days. Then ten more."""
+    office = with_a_minimum()
+    account_id = office.open_account()
+    invoice_id = bill(office, account_id)
+    run_days(office, 1, 29)
+    assert late.amounts(office, account_id) == []
+    run_days(office, 30, 40)
+    assert late.amounts(office, account_id) == [(834, 0)]
+    pay(office, account_id, invoice_id, 100_000)
+    run_days(office, 41, 43)
+    assert late.amounts(office, account_id) == [(834, 0)], "EUR 2.78 are let go"
+    assert late.waits(office) == []
+    assert_sound(office, account_id)
+
+
+def test_D9_the_rest_is_charged_with_the_payment_if_it_has_come_to_the_minimum() -> None:
+    office = with_a_minimum()
+    account_id = office.open_account()
+    invoice_id = bill(office, account_id)
+    run_days(office, 1, 18)
+    pay(office, account_id, invoice_id, 100_000)
+    run_days(office, 19, 20)
+    assert late.amounts(office, account_id) == [(501, 0)]
+
+
+def test_D9_interest_below_the_minimum_goes_with_a_fee() -> None:
+    office = with_a_minimum(FORTY)
+    account_id = office.open_account()
+    bill(office, account_id)
+    run_days(office, 1, 29)
+    assert late.amounts(office, account_id) == [(83, 4000)], "three days' interest, with the fee"
+
+
+def test_D9_who_charges_by_hand_gets_what_is_below_the_minimum() -> None:
+    office = with_a_minimum()
+    account_id = office.open_account()
+    invoice_id = bill(office, account_id)
+    late_by(office, 5)
+    assert late.preview(office, account_id, invoice_id).total_minor == 139
+    late.by_hand(office, account_id, invoice_id)
+    assert late.amounts(office, account_id) == [(139, 0)]
+
+
 def test_D9_a_rate_that_changes_on_1_july_is_in_the_lines() -> None:
     rates = (Rate(date(2026, 1, 1), Decimal("10.15")), Rate(date(2026, 7, 1), Decimal("9.9")))
     office = charging(LateChargeRules(None, InterestRule(rates)))

@@ -65,11 +65,13 @@ class RateBody(Body):
 
 
 class InterestBody(Body):
-    """Simple interest from the day after the due date, or `grace_days` later."""
+    """Simple interest from the day after the due date, or `grace_days` later. Less than `minimum` (by currency) waits for more
+    days or a late fee, and is let go when the invoice is paid."""
 
     rates: Annotated[list[RateBody], Field(min_length=1, max_length=MAX_RATES)]
     day_count: DayCount = DayCount.ACTUAL_365
     grace_days: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_DAYS)] = 0
+    minimum: dict[Currency, PositiveMinor] = Field({}, examples=[{"EUR": 500}])
 
 
 class LateFeeBody(Body):
@@ -97,7 +99,7 @@ class LateChargesBody(Body):
         rates = tuple(Rate(rate.since, rate.annual_percent) for rate in interest.rates) if interest else ()
         return LateChargeRules(
             LateFee(**self.fee.model_dump()) if self.fee else None,
-            InterestRule(rates, interest.day_count, interest.grace_days) if interest else None,
+            InterestRule(rates, interest.day_count, interest.grace_days, interest.minimum) if interest else None,
             self.fee_from_tier,
             self.interest_from_tier,
         )
@@ -144,6 +146,7 @@ class InterestView(View):
     rates: list[RateView]
     day_count: DayCount
     grace_days: int
+    minimum: dict[str, int]
 
 
 class LateFeeView(View):

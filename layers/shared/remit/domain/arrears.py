@@ -157,12 +157,14 @@ def assess(
     late: LateInvoice, fee: LateFee | None, rule: InterestRule | None, through: date, today: date, fee_after_days: int = 1
 ) -> LateCharge:
     """What is charged now: interest for the days up to `through` that none was charged for, and a fee for each part that is
-    overdue for `fee_after_days` at least and had none. It may come to nothing."""
+    overdue for `fee_after_days` at least and had none. Interest below the rule's minimum waits, unless there is a fee. It may
+    come to nothing."""
+    fees = _fees(late, fee, today, fee_after_days) if fee else ()
     due = _interest(late, rule, through) if rule else Interest(0, ())
     less = _too_much(late)
-    if due.amount_minor <= less:
+    least = rule.minimum.get(late.item.currency, 0) if rule and not fees else 0
+    if due.amount_minor <= less or due.amount_minor - less < least:
         due, less = Interest(0, ()), 0
-    fees = _fees(late, fee, today, fee_after_days) if fee else ()
     return LateCharge(late.item.invoice_id, late.item.number, late.item.currency, due.periods, fees, less)
 
 

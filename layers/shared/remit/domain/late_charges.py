@@ -47,11 +47,16 @@ class Rate:
 @dataclass(frozen=True, slots=True)
 class InterestRule:
     """How interest is reckoned: rates in rising order of their day (none holds before the first), the day count, and how many
-    days after the due date bear none yet (`grace_days`; the days after them do)."""
+    days after the due date bear none yet (`grace_days`; the days after them do).
+
+    `minimum`: per currency, how much is worth an invoice of its own. Less is not asked for by itself: it waits until the days
+    have brought so much, goes with a late fee, or is let go when the invoice is paid. Who charges by hand gets it all the same.
+    """
 
     rates: tuple[Rate, ...]
     day_count: DayCount = DayCount.ACTUAL_365
     grace_days: int = 0
+    minimum: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         days = [rate.since for rate in self.rates]
@@ -61,6 +66,10 @@ class InterestRule:
             raise InvalidError("bad_late_charges", f"An interest rate is 0 to {MAX_PERCENT} percent a year.")
         if not 0 <= self.grace_days <= MAX_GRACE_DAYS:
             raise InvalidError("bad_late_charges", f"There are 0 to {MAX_GRACE_DAYS} days of grace.")
+        for currency, amount in self.minimum.items():
+            exponent(currency)
+            if amount <= 0:
+                raise InvalidError("bad_late_charges", "The least interest that is asked for is above zero.", currency=currency)
 
 
 @dataclass(frozen=True, slots=True)

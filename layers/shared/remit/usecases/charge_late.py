@@ -179,8 +179,8 @@ def charge_late_by_hand(
     books: Books,
     clock: Clock,
 ) -> Answer:
-    """Charge an invoice now, whatever tier it has reached: interest for the days up to `through` (today unless named), and the
-    fee if there was none.
+    """Charge an invoice now, whatever tier it has reached: interest for the days up to `through` (today unless named), however
+    little, and the fee if there was none.
 
     `InvalidError` for days to come; `RuleError`: `late_charges_off`, `not_chargeable`, `invoice_disputed`, `dunning_paused`,
     and `nothing_to_charge` with what was charged before.
@@ -221,7 +221,8 @@ def _preview(case: _Case, through: date | None, today: date, books: Books) -> La
     refusal: RemitError | None = case.refusal(today)
     if refusal or case.rules is None:
         raise refusal or RuleError("late_charges_off", "Late charges are off for this account.")
-    return assess(_late(case, books), case.rules.fee, case.rules.interest, through, today)
+    interest = replace(case.rules.interest, minimum={}) if case.rules.interest else None
+    return assess(_late(case, books), case.rules.fee, interest, through, today)
 
 
 # Reading and writing
