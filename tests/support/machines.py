@@ -32,7 +32,7 @@ class Machine:
                 self._move()
 
     def go_until(self, step: str, times: int = 1) -> None:
-        """Go on until it stands before a `step`: of those from where it is, the so-maniest. It must come there."""
+        """Go on until it stands before a `step` for the `times`-th time, where it is included. It must come there."""
         met = int(self.next_step == step)
         while met < times:
             self._move()
