@@ -126,7 +126,7 @@ def templates(office: Office, after: int = 0) -> list[str]:
 
 
 def at(office: Office, day: int) -> datetime:
-    """Nine o'clock of the so-maniest day after the first."""
+    """Nine o'clock of that many days after the first."""
     office.clock.set(NOW)
     return office.clock.advance(days=day)
 

@@ -215,11 +215,11 @@ def _lose_dispute(operation: Operation, payment_id: str, dispute: Dispute, firm:
     goes what is held, what is unapplied since a refund failed meanwhile, and what it had left in the wallet."""
     disputed = operation.get(Payment, payment_id)
     held = min(disputed.held_minor, dispute.amount_minor)
-    unapplied = min(disputed.unapplied_minor, dispute.amount_minor - held)
     whole = dispute.amount_minor == disputed.amount_minor
     fee = disputed.fee.gross_minor if disputed.fee and whole else 0
-    wallet = min(disputed.wallet_minor, max(0, dispute.amount_minor - held - unapplied - fee))
-    reopened = latest_first(disputed.allocations, max(0, dispute.amount_minor - held - unapplied - fee - wallet))
+    unapplied = min(disputed.unapplied_minor, dispute.amount_minor - held - fee)
+    wallet = min(disputed.wallet_minor, dispute.amount_minor - held - fee - unapplied)
+    reopened = latest_first(disputed.allocations, dispute.amount_minor - held - fee - unapplied - wallet)
     operation.reopen(payment_id, reopened)
     lost = replace(dispute, posted=DisputeStatus.LOST, wallet_minor=wallet)
     left = replace(operation.get(Payment, payment_id).take(unapplied), wallet_minor=disputed.wallet_minor - wallet)
